@@ -1,0 +1,38 @@
+import type { Pool } from 'pg';
+import { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+import type { Config } from '../config/config.js';
+import { UnsafeLogin } from './unsafe-login.js';
+
+export const DATA_SOURCE = Symbol('DATA_SOURCE');
+
+/**
+ * Opens the pool of the API's login. `pipeline` lets the statements of a request's prelude leave in one flight.
+ *
+ * @throws UnsafeLogin in production when the login could pass row-level security by
+ */
+export async function openDataSource(config: Config): Promise<DataSource> {
+  const { url, poolSize } = config.database;
+  const dataSource = new DataSource({
+    type: 'postgres',
+    url,
+    applicationName: 'polyclinic',
+    extra: { pipeline: true, max: poolSize, connectionTimeoutMillis: 5_000, keepAlive: true },
+  });
+  await dataSource.initialize();
+  if (config.environment === 'production') await refuseUnsafeLogin(dataSource);
+  return dataSource;
+}
+
+export function poolOf(dataSource: DataSource): Pool {
+  return (dataSource.driver as PostgresDriver).master as Pool;
+}
+
+async function refuseUnsafeLogin(dataSource: DataSource): Promise<void> {
+  const [login] = await dataSource.query<{ name: string; isUnsafe: boolean }[]>(
+    'SELECT rolname AS name, rolsuper OR rolbypassrls AS "isUnsafe" FROM pg_roles WHERE rolname = session_user',
+  );
+  if (!login?.isUnsafe) return;
+  await dataSource.destroy();
+  throw new UnsafeLogin(login.name);
+}

@@ -1,0 +1,23 @@
+import { Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import type { Pool } from 'pg';
+import type { DataSource } from 'typeorm';
+import { CONFIG, type Config } from '../config/config.js';
+import { DATA_SOURCE, openDataSource, poolOf } from './data-source.js';
+import { POOL } from './pool.js';
+
+/** The one pool of the process. What modules use is `Database`; only the kernel sees the pool itself. */
+@Global()
+@Module({
+  providers: [
+    { provide: DATA_SOURCE, inject: [CONFIG], useFactory: (config: Config) => openDataSource(config) },
+    { provide: POOL, inject: [DATA_SOURCE], useFactory: (dataSource: DataSource): Pool => poolOf(dataSource) },
+  ],
+  exports: [POOL],
+})
+export class DatabaseModule implements OnApplicationShutdown {
+  constructor(@Inject(DATA_SOURCE) private readonly dataSource: DataSource) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.dataSource.destroy();
+  }
+}

@@ -1,0 +1,45 @@
+import type { ClinicRole, OrganisationRole } from './actor.js';
+
+/** Who may call a route. Row-level security decides what they find there. */
+export type Access =
+  | { kind: 'public' }
+  | { kind: 'signed-in' }
+  | { kind: 'admin' }
+  | { kind: 'clinic'; role: ClinicRole }
+  | { kind: 'organisation'; role: OrganisationRole | null };
+
+/** Anybody, also without a token. A token that is sent is honoured, and refused when it is bad. */
+export const anybody: Access = { kind: 'public' };
+
+/** Everybody who is logged in. */
+export const signedIn: Access = { kind: 'signed-in' };
+
+/** Users of type `admin`; everybody else is refused with 403. */
+export const adminOnly: Access = { kind: 'admin' };
+
+/** At least this role in the clinic that the path names as `clinicId`. */
+export const clinicRole = (role: ClinicRole): Access => ({ kind: 'clinic', role });
+
+/** At least this role in the organisation that the path names as `organisationId`. */
+export const organisationRole = (role: OrganisationRole): Access => ({ kind: 'organisation', role });
+
+/** Any relation to the organisation: membership, or a role in one of its clinics. */
+export const organisationReader: Access = { kind: 'organisation', role: null };
+
+/** The requirement in words, for the API's documentation. */
+export function describeAccess(access: Access): string {
+  switch (access.kind) {
+    case 'public':
+      return 'anybody';
+    case 'signed-in':
+      return 'any signed-in user';
+    case 'admin':
+      return 'users of type `admin`';
+    case 'clinic':
+      return `\`${access.role}\` or above in the clinic`;
+    case 'organisation':
+      return access.role === null
+        ? 'whoever belongs to the organisation or has a role in one of its clinics'
+        : `\`${access.role}\` or above in the organisation`;
+  }
+}

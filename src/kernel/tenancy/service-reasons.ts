@@ -1,0 +1,13 @@
+/**
+ * Every way around a user's own context, by name: what the service does on its own account or on somebody's behalf.
+ * A reason that is not listed here does not compile; each use is found by searching for its words.
+ */
+export type ServiceReason =
+  | 'run a job'
+  | 'tick schedules'
+  | 'sweep expired keys'
+  | 'count attempts'
+  | 'rotate secrets'
+  | 'measure queue'
+  | 'check readiness'
+  | 'send mail';

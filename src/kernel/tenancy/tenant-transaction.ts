@@ -1,0 +1,135 @@
+import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import { firstCause, isConnectionFailure } from '../database/failures.js';
+import { namedStatement } from '../database/statements.js';
+
+/** The statement that tells the database who is asking; sent in the same flight as the first one of the handler. */
+export interface Prelude {
+  role: string;
+  text: string;
+  values: readonly unknown[];
+  readOnly: boolean;
+}
+
+export interface TransactionOptions {
+  namedStatements: boolean;
+}
+
+/** What a transaction cost, for the log line and the metrics of its request. */
+export interface TransactionCost {
+  statements: number;
+  flights: number;
+}
+
+/**
+ * One transaction as one database role, opened by its first statement.
+ *
+ * BEGIN, the prelude and that first statement leave in one flight; when the prelude refuses, the statement fails with
+ * it and nothing was read. COMMIT is a flight of its own, and the answer waits for it.
+ */
+export class TenantTransaction {
+  readonly cost: TransactionCost = { statements: 0, flights: 0 };
+  /** Whether a statement that may have changed something has succeeded. */
+  wrote = false;
+  /** Whether COMMIT was sent: from then on a lost connection leaves the outcome unknown. */
+  committing = false;
+  private client: Promise<PoolClient> | undefined;
+  private finished = false;
+  private failure: unknown;
+
+  constructor(
+    private readonly pool: Pool,
+    private readonly prelude: Prelude,
+    private readonly options: TransactionOptions,
+  ) {}
+
+  /** Runs one statement; rejects with the first cause when this flight or an earlier one failed. */
+  async query<Row extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<QueryResult<Row>> {
+    if (this.finished) throw new Error('The transaction has ended: a statement was not awaited.');
+    if (this.failure !== undefined) throw this.failure;
+    const opening = this.client === undefined;
+    this.client ??= this.pool.connect();
+    const client = await this.client;
+    try {
+      const result = opening
+        ? await this.openWith<Row>(client, text, values)
+        : await this.send<Row>(client, text, values);
+      this.wrote ||= result.command !== 'SELECT';
+      return result;
+    } catch (error) {
+      this.failure ??= error;
+      throw error;
+    }
+  }
+
+  /** Makes what was written last, in one flight. A transaction that was never opened costs nothing. */
+  async commit(): Promise<void> {
+    const client = await this.end();
+    if (!client) return;
+    if (this.failure !== undefined) {
+      await this.abandon(client);
+      throw this.failure;
+    }
+    this.committing = true;
+    await this.conclude(client, 'COMMIT');
+  }
+
+  /** Undoes everything. Never throws: the reason for the rollback is what the caller reports. */
+  async rollback(): Promise<void> {
+    try {
+      const client = await this.end();
+      if (client) await this.abandon(client);
+    } catch {
+      // The connection could not be had or is gone: the server has rolled back by itself.
+    }
+  }
+
+  private async openWith<Row extends QueryResultRow>(client: PoolClient, text: string, values: readonly unknown[]) {
+    const { role, readOnly } = this.prelude;
+    this.cost.flights += 1;
+    this.cost.statements += 3;
+    const flight = await Promise.allSettled([
+      client.query(readOnly ? 'BEGIN READ ONLY' : 'BEGIN'),
+      client.query(this.named('prelude', this.prelude.text, this.prelude.values)),
+      client.query<Row>(this.named(role, text, values)),
+    ] as const);
+    const [, , first] = flight;
+    const cause = firstCause(flight);
+    if (cause !== undefined || first.status === 'rejected') throw cause;
+    return first.value;
+  }
+
+  private async send<Row extends QueryResultRow>(client: PoolClient, text: string, values: readonly unknown[]) {
+    this.cost.flights += 1;
+    this.cost.statements += 1;
+    return client.query<Row>(this.named(this.prelude.role, text, values));
+  }
+
+  private named(role: string, text: string, values: readonly unknown[]): QueryConfig {
+    return this.options.namedStatements ? namedStatement(role, text, values) : { text, values: [...values] };
+  }
+
+  private async end(): Promise<PoolClient | undefined> {
+    this.finished = true;
+    return this.client;
+  }
+
+  private async abandon(client: PoolClient): Promise<void> {
+    if (isConnectionFailure(this.failure)) client.release(true);
+    else await this.conclude(client, 'ROLLBACK');
+  }
+
+  /** A connection on which the transaction did not end cleanly is closed, never handed to the next request. */
+  private async conclude(client: PoolClient, command: 'COMMIT' | 'ROLLBACK'): Promise<void> {
+    this.cost.flights += 1;
+    this.cost.statements += 1;
+    try {
+      const outcome = await client.query(command);
+      // COMMIT of a transaction that failed unseen answers ROLLBACK: what the caller believes written is not.
+      if (outcome.command !== command) throw new Error(`${command} was answered by ${outcome.command}.`);
+      client.release();
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+  }
+}

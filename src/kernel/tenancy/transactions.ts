@@ -1,0 +1,72 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Pool } from 'pg';
+import { uuidv7 } from 'uuidv7';
+import { CONFIG, type Config } from '../config/config.js';
+import { POOL } from '../database/pool.js';
+import { DomainError } from '../errors/domain-error.js';
+import type { Actor } from './actor.js';
+import { requestPrelude, workPrelude } from './prelude.js';
+import { currentStore, type RequestContext, runInContext } from './request-context.js';
+import { type Prelude, TenantTransaction } from './tenant-transaction.js';
+
+/** Opens every transaction that the service ever runs: there is no other door to the database. */
+@Injectable()
+export class Transactions {
+  constructor(
+    @Inject(POOL) private readonly pool: Pool,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** A transaction for a request, not yet opened. The interceptor ends it. */
+  forRequest(context: RequestContext): TenantTransaction {
+    return this.prepare(requestPrelude(context, this.config));
+  }
+
+  /** Runs work in its own transaction with a request's context; commits when it returns, rolls back when it throws. */
+  inContext<T>(context: RequestContext, work: () => Promise<T>): Promise<T> {
+    return this.conduct(context, this.forRequest(context), work);
+  }
+
+  /** Runs work outside a request: as the service for a listed reason, or as the user on whose behalf it happens. */
+  runAs<T>(actor: Actor, work: () => Promise<T>): Promise<T> {
+    const context = workContext(actor);
+    return this.conduct(context, this.prepare(workPrelude(actor, context.requestId, this.config)), work);
+  }
+
+  /** Runs work in the given transaction and ends it: COMMIT before the result is known to anybody. */
+  async conduct<T>(context: RequestContext, transaction: TenantTransaction, work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await runInContext({ context, transaction }, work);
+      await transaction.commit();
+      return result;
+    } catch (error) {
+      if (error instanceof DomainError && error.keepsWrites) await transaction.commit();
+      else await transaction.rollback();
+      throw error;
+    }
+  }
+
+  private prepare(prelude: Prelude): TenantTransaction {
+    return new TenantTransaction(this.pool, prelude, { namedStatements: this.config.database.namedStatements });
+  }
+}
+
+/** The transaction that is running now, for the kernel's own log and metrics. */
+export function currentTransaction(): TenantTransaction {
+  return currentStore().transaction;
+}
+
+function workContext(actor: Actor): RequestContext {
+  const isService = 'service' in actor;
+  return {
+    role: isService ? 'service_role' : 'authenticated',
+    caller: null,
+    scope: { kind: 'none' },
+    requestId: uuidv7(),
+    address: null,
+    route: isService ? actor.service : actor.reason,
+    readOnly: false,
+    allowsUnverified: true,
+    allowsInactiveClinic: false,
+  };
+}
