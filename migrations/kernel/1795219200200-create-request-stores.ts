@@ -33,6 +33,7 @@ export class CreateRequestStores1795219200200 implements MigrationInterface {
     });
 
     await queryRunner.query(sweep);
+    await queryRunner.query(appliedMigrations);
     await queryRunner.query(factTables);
     await declareAccess(queryRunner, { table: 'app.fact_tables', access: {}, audit: false });
   }
@@ -41,6 +42,7 @@ export class CreateRequestStores1795219200200 implements MigrationInterface {
     await queryRunner.query(`
       DROP FUNCTION app.clinic_has_facts(uuid);
       DROP TABLE app.fact_tables;
+      DROP FUNCTION app.applied_migrations();
       DROP FUNCTION app.sweep();
       DROP TABLE app.rate_limits;
       DROP TABLE app.idempotency_keys;
@@ -85,6 +87,16 @@ const sweep = `
   $$;
   COMMENT ON FUNCTION app.sweep IS 'Removes what has expired; run by a job each hour';
   GRANT EXECUTE ON FUNCTION app.sweep TO service_role;
+`;
+
+const appliedMigrations = `
+  CREATE FUNCTION app.applied_migrations() RETURNS text[]
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT array_agg(name::text ORDER BY "timestamp") FROM app_migrations.applied
+  $$;
+  COMMENT ON FUNCTION app.applied_migrations IS
+    'For the readiness check, which must see that the database is up to date and may not read the schema itself';
+  GRANT EXECUTE ON FUNCTION app.applied_migrations TO service_role;
 `;
 
 const factTables = `

@@ -1,0 +1,37 @@
+import { Controller, Get, Param, Post, Query } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { InvalidCursor, NotFound } from '../../kernel/http/http.errors.js';
+import { Operation } from '../../kernel/http/operation.decorator.js';
+import { adminOnly } from '../../kernel/tenancy/access.js';
+import { DeadJobs, DeadJobsQuery, JobIdParameter } from './jobs.schemas.js';
+import { JobsService } from './jobs.service.js';
+
+@ApiTags('instance')
+@Controller('instance/jobs')
+export class JobsController {
+  constructor(private readonly jobs: JobsService) {}
+
+  @Get()
+  @Operation({
+    id: 'listDeadJobs',
+    summary: 'List the jobs that were given up',
+    access: adminOnly,
+    answers: DeadJobs,
+    refusals: [InvalidCursor],
+  })
+  list(@Query({ schema: DeadJobsQuery }) query: DeadJobsQuery): Promise<DeadJobs> {
+    return this.jobs.list(query);
+  }
+
+  @Post(':jobId/retry')
+  @Operation({
+    id: 'retryJob',
+    summary: 'Let a job that was given up run again',
+    access: adminOnly,
+    status: 204,
+    refusals: [NotFound],
+  })
+  retry(@Param('jobId', { schema: JobIdParameter }) jobId: string): Promise<void> {
+    return this.jobs.retry(jobId);
+  }
+}
