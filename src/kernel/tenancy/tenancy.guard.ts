@@ -1,6 +1,6 @@
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Forbidden, InvalidRequest, Unauthenticated } from '../http/http.errors.js';
 import { OPERATION, type OperationOptions } from '../http/operation.decorator.js';
 import { RateLimits } from '../http/rate-limits.js';
@@ -31,7 +31,7 @@ export class TenancyGuard implements CanActivate {
     requireAccess(operation.access, caller);
     const context = contextOf(request, operation, caller);
     traceOf(request).context = context;
-    await this.rateLimits.limit(request, context);
+    await this.rateLimits.limit(context, execution.switchToHttp().getResponse<FastifyReply>());
     return true;
   }
 

@@ -50,7 +50,7 @@ export class TransactionInterceptor implements NestInterceptor {
       const isUndone = context.readOnly || !(first.wrote || first.committing);
       if (!isTransient(error) || !isUndone) throw error;
       trace.retried = true;
-      this.metrics.transactionRetried();
+      this.metrics.transactionEnded('retried');
       return this.attempt(trace, context, this.transactions.forRequest(context), work);
     }
   }

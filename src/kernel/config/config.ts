@@ -1,0 +1,93 @@
+import { resolve } from 'node:path';
+import { ConfigError } from './config-error.js';
+import { readSecrets } from './generated-secrets.js';
+import { secretVariables, type Variables, variables } from './variables.js';
+
+export const CONFIG = Symbol('CONFIG');
+
+export type Config = ReturnType<typeof shape>;
+
+/**
+ * Reads and checks the environment.
+ *
+ * @throws ConfigError that lists everything wrong at once, without the value of a secret
+ */
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const parsed = variables.safeParse(withoutEmpty(environment));
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => describe(String(issue.path[0]), issue.message, environment)));
+  }
+  const unfit = parsed.data.NODE_ENV === 'production' ? unfitForProduction(parsed.data) : [];
+  if (unfit.length > 0) throw new ConfigError(unfit);
+  return Object.freeze(shape(parsed.data));
+}
+
+function shape(v: Variables) {
+  const isProduction = v.NODE_ENV === 'production';
+  const dataDir = resolve(v.DATA_DIR);
+  const secrets = readSecrets(dataDir, v);
+  const publicUrl = v.PUBLIC_URL ?? `http://${v.HOST}:${v.PORT}`;
+  return {
+    environment: v.NODE_ENV,
+    host: v.HOST,
+    port: v.PORT,
+    dataDir,
+    publicUrl,
+    appUrl: v.APP_URL ?? publicUrl,
+    demo: v.DEMO ?? (!isProduction && v.DATABASE_URL === undefined),
+    logLevel: v.LOG_LEVEL,
+    requireVerifiedEmail: v.REQUIRE_VERIFIED_EMAIL ?? isProduction,
+    database: {
+      embedded: v.DATABASE_URL === undefined,
+      url: v.DATABASE_URL ?? '',
+      migrationUrl: v.MIGRATION_DATABASE_URL ?? v.DATABASE_URL ?? '',
+      workerUrl: v.WORKER_DATABASE_URL ?? v.DATABASE_URL ?? '',
+      poolSize: v.DATABASE_POOL_SIZE,
+      namedStatements: v.NAMED_STATEMENTS,
+      statementTimeoutMs: v.STATEMENT_TIMEOUT_MS,
+      lockTimeoutMs: v.LOCK_TIMEOUT_MS,
+      idleInTransactionTimeoutMs: v.IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    },
+    http: { corsOrigins: v.CORS_ORIGINS, trustProxy: v.TRUST_PROXY, bodyLimitBytes: v.BODY_LIMIT_BYTES },
+    redisUrl: v.REDIS_URL,
+    rateLimits: {
+      userPerMinute: v.RATE_LIMIT_USER,
+      tenantPerMinute: v.RATE_LIMIT_TENANT,
+      addressPerMinute: v.RATE_LIMIT_ADDRESS,
+      freeAttempts: v.FREE_ATTEMPTS,
+      longestWaitSeconds: v.LONGEST_WAIT_SECONDS,
+    },
+    tokens: {
+      jwtKeys: secrets.jwtKeys,
+      issuer: v.JWT_ISSUER ?? publicUrl,
+      accessTtlSeconds: v.ACCESS_TOKEN_TTL_SECONDS,
+      refreshTtlDays: v.REFRESH_TOKEN_TTL_DAYS,
+    },
+    secrets: { vaultKeys: secrets.vaultKeys, appKey: secrets.appKey, embeddedDatabase: secrets.embeddedDatabase },
+    passwords: { memoryKib: v.ARGON2_MEMORY_KIB, passes: v.ARGON2_PASSES, lanes: v.ARGON2_LANES },
+    mail: { smtpUrl: v.SMTP_URL, from: v.MAIL_FROM, outboxDir: resolve(dataDir, 'outbox') },
+    jobs: { concurrency: v.JOBS_CONCURRENCY },
+  };
+}
+
+function unfitForProduction(v: Variables): string[] {
+  const unfit: string[] = [];
+  if (!v.DATABASE_URL) unfit.push('DATABASE_URL is missing: production does not run on the embedded database.');
+  for (const name of ['JWT_KEYS', 'VAULT_KEYS', 'APP_KEY'] as const) {
+    if (!v[name]) unfit.push(`${name} is missing: production does not run on generated secrets (see docs/operations.md).`);
+  }
+  if (v.DEMO) unfit.push('DEMO is true: production must not hold demo users. Unset it.');
+  if (!v.SMTP_URL) unfit.push('SMTP_URL is missing: production must be able to send mail.');
+  if (!v.PUBLIC_URL) unfit.push('PUBLIC_URL is missing: links and tokens name it.');
+  return unfit;
+}
+
+function withoutEmpty(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const set = Object.entries(environment).filter((entry): entry is [string, string] => Boolean(entry[1]));
+  return Object.fromEntries(set);
+}
+
+function describe(name: string, message: string, environment: NodeJS.ProcessEnv): string {
+  const given = secretVariables.has(name) ? '' : ` (it is '${environment[name] ?? ''}')`;
+  return `${name}: ${message}${given}`;
+}

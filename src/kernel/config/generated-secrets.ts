@@ -1,0 +1,62 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Variables } from './variables.js';
+
+const Secrets = z.object({
+  jwtKeys: z.string(),
+  vaultKeys: z.string(),
+  appKey: z.string(),
+  embeddedDatabase: z.object({ admin: z.string(), api: z.string() }),
+});
+type Secrets = z.infer<typeof Secrets>;
+
+/**
+ * The secrets of this installation: those of the environment, and outside production, for what is missing there, ones
+ * that are made once and kept in `DATA_DIR/secrets.json`, readable by its owner only.
+ */
+export function readSecrets(dataDir: string, variables: Variables): Secrets {
+  const { JWT_KEYS: jwtKeys, VAULT_KEYS: vaultKeys, APP_KEY: appKey, DATABASE_URL: databaseUrl } = variables;
+  if (jwtKeys && vaultKeys && appKey && databaseUrl) {
+    return { jwtKeys, vaultKeys, appKey, embeddedDatabase: { admin: '', api: '' } };
+  }
+  const kept = keptSecrets(dataDir);
+  return {
+    jwtKeys: jwtKeys ?? kept.jwtKeys,
+    vaultKeys: vaultKeys ?? kept.vaultKeys,
+    appKey: appKey ?? kept.appKey,
+    embeddedDatabase: kept.embeddedDatabase,
+  };
+}
+
+function keptSecrets(dataDir: string): Secrets {
+  const file = join(dataDir, 'secrets.json');
+  try {
+    return Secrets.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  const made = makeSecrets();
+  mkdirSync(dataDir, { recursive: true });
+  // Written aside and renamed: a start that is cut off leaves no half a file.
+  writeFileSync(`${file}.new`, JSON.stringify(made, null, 2), { mode: 0o600 });
+  chmodSync(`${file}.new`, 0o600);
+  renameSync(`${file}.new`, file);
+  return made;
+}
+
+function makeSecrets(): Secrets {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const der = privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64');
+  return {
+    jwtKeys: `generated-1:${der}`,
+    vaultKeys: `generated-1:${randomBytes(32).toString('base64')}`,
+    appKey: randomBytes(32).toString('base64'),
+    embeddedDatabase: { admin: randomBytes(24).toString('base64url'), api: randomBytes(24).toString('base64url') },
+  };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto';
+import { PreconditionFailed } from './http.errors.js';
+
+/** A strong entity tag made of the time of the last change. */
+export function etagOf(updatedAt: Date | string): string {
+  const stamp = updatedAt instanceof Date ? updatedAt.toISOString() : updatedAt;
+  return `"${createHash('sha256').update(stamp).digest('base64url').slice(0, 22)}"`;
+}
+
+/**
+ * Refuses a change that was made on top of another version. Without the header there is nothing to check.
+ *
+ * RFC 9110 section 13.1.1: a list of tags or `*`, compared strongly, so a weak tag never matches.
+ */
+export function assertIfMatch(header: string | undefined, current: string): void {
+  if (header === undefined || header.trim() === '*') return;
+  const tags = header.match(/(W\/)?"[^"]*"/g) ?? [];
+  if (!tags.includes(current)) throw new PreconditionFailed();
+}

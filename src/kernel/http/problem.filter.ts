@@ -1,0 +1,57 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, Inject, Logger } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CONFIG, type Config } from '../config/config.js';
+import type { DomainError } from '../errors/domain-error.js';
+import { traceOf } from '../tenancy/request-trace.js';
+import { asDomainError } from './problem-mapping.js';
+import type { Problem } from './problem.schema.js';
+
+/** The one place where an error becomes an answer. Nothing of an error but its declared words goes out. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger('Problem');
+
+  constructor(@Inject(CONFIG) private readonly config: Config) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    this.answer(thrown, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+  }
+
+  answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const error = asDomainError(thrown);
+    const { status, code } = error.definition;
+    traceOf(request).problemCode = code;
+    if (status === 500) this.logger.error({ requestId: request.id, code, cause: safeCause(thrown) }, 'A fault of the service');
+    if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
+    if (status === 401) reply.header('www-authenticate', `Bearer realm="polyclinic", error="${bearerError(code)}"`);
+    reply.status(status).header('content-type', 'application/problem+json').send(this.documentOf(error, request));
+  }
+
+  private documentOf(error: DomainError, request: FastifyRequest): Problem {
+    const { code, status, title } = error.definition;
+    return {
+      type: `${this.config.publicUrl}/api/errors#${code}`,
+      title,
+      status,
+      detail: error.message,
+      instance: request.url.split('?')[0] ?? '/',
+      code,
+      requestId: String(request.id),
+      ...(error.errors && { errors: error.errors }),
+    };
+  }
+}
+
+/** RFC 6750 section 3.1. */
+function bearerError(code: string): string {
+  return code === 'unauthenticated' ? 'invalid_request' : 'invalid_token';
+}
+
+/** Name, SQLSTATE and stack, never the message: a driver's message can quote values. */
+function safeCause(thrown: unknown): object {
+  if (!(thrown instanceof Error)) return { type: typeof thrown };
+  const frames = thrown.stack?.split('\n').filter((line) => line.trimStart().startsWith('at ')).slice(0, 12);
+  const sqlState = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
+  return { name: thrown.name, sqlState, stack: frames };
+}
