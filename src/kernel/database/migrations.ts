@@ -48,12 +48,17 @@ export async function migrateDown(url: string, count = 1): Promise<void> {
 export async function migrationStatus(url: string): Promise<MigrationStatus[]> {
   const client = await connect(url);
   try {
-    const names = (await loadMigrations()).map(({ name }) => name);
+    const names = await knownMigrations();
     const applied = await appliedMigrations(client);
     return names.map((name) => ({ name, isApplied: applied.has(name) }));
   } finally {
     await client.end();
   }
+}
+
+/** The names of all migrations of this version, in order. */
+export async function knownMigrations(): Promise<string[]> {
+  return (await loadMigrations()).map(({ name }) => name);
 }
 
 async function appliedMigrations(client: pg.Client): Promise<Set<string>> {

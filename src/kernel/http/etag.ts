@@ -14,6 +14,6 @@ export function etagOf(updatedAt: Date | string): string {
  */
 export function assertIfMatch(header: string | undefined, current: string): void {
   if (header === undefined || header.trim() === '*') return;
-  const tags = header.match(/(W\/)?"[^"]*"/g) ?? [];
+  const tags: string[] = header.match(/(W\/)?"[^"]*"/g) ?? [];
   if (!tags.includes(current)) throw new PreconditionFailed();
 }

@@ -4,9 +4,10 @@ import { uuidv7 } from 'uuidv7';
 import { CONFIG, type Config } from '../config/config.js';
 import { POOL } from '../database/pool.js';
 import { DomainError } from '../errors/domain-error.js';
+import { Metrics } from '../observability/metrics.js';
 import type { Actor } from './actor.js';
 import { requestPrelude, workPrelude } from './prelude.js';
-import { currentStore, type RequestContext, runInContext } from './request-context.js';
+import { type RequestContext, runInContext } from './request-context.js';
 import { type Prelude, TenantTransaction } from './tenant-transaction.js';
 
 /** Opens every transaction that the service ever runs: there is no other door to the database. */
@@ -15,6 +16,7 @@ export class Transactions {
   constructor(
     @Inject(POOL) private readonly pool: Pool,
     @Inject(CONFIG) private readonly config: Config,
+    private readonly metrics: Metrics,
   ) {}
 
   /** A transaction for a request, not yet opened. The interceptor ends it. */
@@ -38,10 +40,12 @@ export class Transactions {
     try {
       const result = await runInContext({ context, transaction }, work);
       await transaction.commit();
+      this.metrics.transactionEnded('committed');
       return result;
     } catch (error) {
       if (error instanceof DomainError && error.keepsWrites) await transaction.commit();
       else await transaction.rollback();
+      this.metrics.transactionEnded('rolled-back');
       throw error;
     }
   }
@@ -49,11 +53,6 @@ export class Transactions {
   private prepare(prelude: Prelude): TenantTransaction {
     return new TenantTransaction(this.pool, prelude, { namedStatements: this.config.database.namedStatements });
   }
-}
-
-/** The transaction that is running now, for the kernel's own log and metrics. */
-export function currentTransaction(): TenantTransaction {
-  return currentStore().transaction;
 }
 
 function workContext(actor: Actor): RequestContext {

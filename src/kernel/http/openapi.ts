@@ -1,0 +1,46 @@
+import { writeFile } from 'node:fs/promises';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { z } from 'zod';
+import type { Config } from '../config/config.js';
+import { errorsPage } from '../errors/errors-page.js';
+import { Problem } from './problem.schema.js';
+
+/** The API's description, from the declarations of its routes. */
+export function describeApi(application: NestFastifyApplication): OpenAPIObject {
+  const settings = new DocumentBuilder()
+    .setTitle('Polyclinic')
+    .setDescription('The backend that a group of clinics runs its business on. Every clinic sees its own rows only.')
+    .setVersion('1')
+    .setLicense('Proprietary', 'https://polyclinic.example/licence')
+    .addServer('/')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The access token of a log-in.' })
+    .build();
+  const document = SwaggerModule.createDocument(application, settings);
+  document.components = { ...document.components, schemas: { ...document.components?.schemas, Problem: problemSchema() } };
+  return document;
+}
+
+/** Serves the description at `/api/openapi.json`, a page to try it at `/api/docs`, and the page of errors. */
+export function serveDocumentation(application: NestFastifyApplication, _config: Config): void {
+  let document: OpenAPIObject | undefined;
+  const describe = () => {
+    document ??= describeApi(application);
+    return document;
+  };
+  SwaggerModule.setup('api/docs', application, describe, { jsonDocumentUrl: 'api/openapi.json', customSiteTitle: 'Polyclinic API' });
+  application
+    .getHttpAdapter()
+    .getInstance()
+    .get('/api/errors', (_request, reply) => reply.type('text/markdown; charset=utf-8').send(errorsPage()));
+}
+
+/** Writes docs/openapi.json: stable order, so that a change of a route shows as a change of a few lines. */
+export async function writeApiDescription(application: NestFastifyApplication, file: string): Promise<void> {
+  await writeFile(file, `${JSON.stringify(describeApi(application), null, 2)}\n`);
+}
+
+function problemSchema() {
+  const { $schema: _, id: __, ...schema } = z.toJSONSchema(Problem, { target: 'openapi-3.0' });
+  return schema as NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
+}

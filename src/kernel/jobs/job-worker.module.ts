@@ -1,0 +1,8 @@
+import { Module } from '@nestjs/common';
+import { ScheduleModule } from '@nestjs/schedule';
+import { JobWorker } from './job-worker.js';
+import { Schedules } from './schedules.js';
+
+/** Runs jobs and ticks schedules in this process. */
+@Module({ imports: [ScheduleModule.forRoot()], providers: [JobWorker, Schedules] })
+export class JobWorkerModule {}
