@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Algorithm, hash, verify } from '@node-rs/argon2';
+import { hash, verify } from '@node-rs/argon2';
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { CONFIG, type Config } from '../config/config.js';
 import { defineProblem } from '../errors/domain-error.js';
@@ -50,9 +50,10 @@ export class Passwords {
     }
   }
 
+  /** The library's default algorithm is argon2id. */
   private options() {
     const { memoryKib, passes, lanes } = this.config.passwords;
-    return { algorithm: Algorithm.Argon2id, memoryCost: memoryKib, timeCost: passes, parallelism: lanes };
+    return { memoryCost: memoryKib, timeCost: passes, parallelism: lanes };
   }
 }
 

@@ -2,14 +2,17 @@ import type { ClinicRole, OrganisationRole } from './actor.js';
 
 /** Who may call a route. Row-level security decides what they find there. */
 export type Access =
-  | { kind: 'public' }
+  | { kind: 'public'; honoursToken: boolean }
   | { kind: 'signed-in' }
   | { kind: 'admin' }
   | { kind: 'clinic'; role: ClinicRole }
   | { kind: 'organisation'; role: OrganisationRole | null };
 
-/** Anybody, also without a token. A token that is sent is honoured, and refused when it is bad. */
-export const anybody: Access = { kind: 'public' };
+/** Anybody. A token that is sent along is not looked at: it may well have expired when somebody logs in or refreshes. */
+export const anybody: Access = { kind: 'public', honoursToken: false };
+
+/** Anybody; whoever sends a token acts as that user, and a bad one is refused. */
+export const anybodyOrSignedIn: Access = { kind: 'public', honoursToken: true };
 
 /** Everybody who is logged in. */
 export const signedIn: Access = { kind: 'signed-in' };

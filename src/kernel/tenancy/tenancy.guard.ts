@@ -27,7 +27,7 @@ export class TenancyGuard implements CanActivate {
   async canActivate(execution: ExecutionContext): Promise<boolean> {
     const request = execution.switchToHttp().getRequest<FastifyRequest>();
     const operation = this.reflector.get<OperationOptions>(OPERATION, execution.getHandler());
-    const caller = await this.callerOf(request);
+    const caller = isTokenIgnored(operation.access) ? null : await this.callerOf(request);
     requireAccess(operation.access, caller);
     const context = contextOf(request, operation, caller);
     traceOf(request).context = context;
@@ -42,6 +42,10 @@ export class TenancyGuard implements CanActivate {
     if (scheme?.toLowerCase() !== 'bearer' || !token) throw new Unauthenticated('Send `Authorization: Bearer <token>`.');
     return this.tokens.verify(token);
   }
+}
+
+function isTokenIgnored(access: Access): boolean {
+  return access.kind === 'public' && !access.honoursToken;
 }
 
 function requireAccess(access: Access, caller: Caller | null): void {

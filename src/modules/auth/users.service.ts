@@ -1,0 +1,91 @@
+import { Injectable } from '@nestjs/common';
+import { partialUpdate } from '../../kernel/database/partial-update.js';
+import { Cursors } from '../../kernel/http/cursor.js';
+import { Forbidden, NotFound } from '../../kernel/http/http.errors.js';
+import { toPage } from '../../kernel/http/page.js';
+import { Database } from '../../kernel/tenancy/database.js';
+import type { Caller } from '../../kernel/tenancy/request-context.js';
+import { MembershipsService } from '../clinics/memberships.service.js';
+import { NotYourself } from './auth.errors.js';
+import type { User, UserChanges, Users, UsersQuery } from './users.schemas.js';
+
+const purpose = 'users';
+
+/** Users as others see them: an admin all of them, a clinic's admin the members of their clinics. */
+@Injectable()
+export class UsersService {
+  constructor(
+    private readonly database: Database,
+    private readonly cursors: Cursors,
+    private readonly memberships: MembershipsService,
+  ) {}
+
+  async list(query: UsersQuery, caller: Caller): Promise<Users> {
+    const within = await this.visibleTo(caller);
+    const [afterId] = query.cursor ? this.cursors.decode(query.cursor, purpose) : [null];
+    const values = [within, query.email ?? null, query.userType ?? null, afterId, query.limit + 1];
+    const rows = await this.database.query<Users['data'][number]>(listUsers, values);
+    return toPage(rows, query.limit, ({ id }) => this.cursors.encode([id], purpose));
+  }
+
+  async get(userId: string, caller: Caller): Promise<User> {
+    const within = await this.visibleTo(caller);
+    const user = await this.database.first<User>(getUser, [userId, within]);
+    if (!user) throw new NotFound();
+    return user;
+  }
+
+  async change(userId: string, changes: UserChanges, caller: Caller): Promise<User> {
+    if (userId === caller.userId && changes.userType !== undefined) throw new NotYourself();
+    const update = partialUpdate({ table: 'public.profiles', where: { id: userId }, changes, columns: adminColumns, returning: 'id' });
+    if (update) await this.database.query(update.text, update.values);
+    return this.get(userId, caller);
+  }
+
+  /** Disabling ends the person's sessions, by trigger. */
+  async setDisabled(userId: string, isDisabled: boolean, caller: Caller): Promise<User> {
+    if (userId === caller.userId) throw new NotYourself();
+    const [changed] = await this.database.query(setDisabled, [userId, isDisabled]);
+    if (!changed) throw new NotFound();
+    return this.get(userId, caller);
+  }
+
+  /** The user goes, with sessions, tokens and identities; the profile stays, marked, and roles end, by trigger. */
+  async remove(userId: string, caller: Caller): Promise<void> {
+    if (userId === caller.userId) throw new NotYourself();
+    const [removed] = await this.database.query('DELETE FROM auth.users WHERE id = $1 RETURNING id', [userId]);
+    if (!removed) throw new NotFound();
+  }
+
+  /** Null for an admin: everybody. Else the members of the clinics that the caller administers. */
+  private async visibleTo(caller: Caller): Promise<string[] | null> {
+    if (caller.userType === 'admin') return null;
+    const members = await this.memberships.membersOfAdministeredClinics();
+    if (members === undefined) throw new Forbidden();
+    return members;
+  }
+}
+
+const profileColumns = `
+  p.id, p.email, p.first_name, p.last_name, p.user_type, p.phone, p.avatar_url, p.locale, p.time_zone,
+  p.default_clinic_id, p.created_at, p.updated_at`;
+
+const listUsers = `
+  SELECT ${profileColumns} FROM public.profiles p
+   WHERE p.deleted_at IS NULL
+     AND ($1::uuid[] IS NULL OR p.id = ANY ($1))
+     AND ($2::public.citext IS NULL OR p.email = $2)
+     AND ($3::text IS NULL OR p.user_type = $3)
+     AND ($4::uuid IS NULL OR p.id > $4)
+   ORDER BY p.id LIMIT $5`;
+
+/** What a clinic's admin may not see of the login itself comes back as null: the policy hides that row of auth.users. */
+const getUser = `
+  SELECT ${profileColumns}, u.email_verified_at, u.disabled_at, u.last_login_at
+    FROM public.profiles p LEFT JOIN auth.users u ON u.id = p.id
+   WHERE p.id = $1 AND p.deleted_at IS NULL AND ($2::uuid[] IS NULL OR p.id = ANY ($2))`;
+
+const setDisabled = `
+  UPDATE auth.users SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END WHERE id = $1 RETURNING id`;
+
+const adminColumns = { firstName: 'first_name', lastName: 'last_name', userType: 'user_type' };
