@@ -117,4 +117,5 @@ const factTables = `
     RETURN false;
   END $$;
   COMMENT ON FUNCTION app.clinic_has_facts IS 'Asks the registered tables only: it takes no table name from a caller';
+  GRANT EXECUTE ON FUNCTION app.clinic_has_facts TO authenticated, super_admin;
 `;

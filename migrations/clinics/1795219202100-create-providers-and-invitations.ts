@@ -1,0 +1,257 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+import {
+  activeClinicRows,
+  both,
+  clinicRows,
+  declareAccess,
+  either,
+  everyRow,
+  everything,
+  organisationRows,
+} from '../support/declare-access.js';
+import { touchUpdatedAt } from '../support/touch-updated-at.js';
+
+/** Who treats patients at a clinic, and how new people come into clinics and organisations. */
+export class CreateProvidersAndInvitations1795219202100 implements MigrationInterface {
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(providers);
+    await queryRunner.query(invitations);
+    await touchUpdatedAt(queryRunner, 'public.providers');
+    await touchUpdatedAt(queryRunner, 'public.invitations');
+    await this.declareAccess(queryRunner);
+    await queryRunner.query(lookingUp);
+    await queryRunner.query(accepting);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query(`
+      DROP FUNCTION app.accept_invitation(text, uuid, uuid, text, text, text);
+      DROP FUNCTION app.grant_invited_role(public.invitations, uuid);
+      DROP FUNCTION app.invitation_address(text);
+      DROP FUNCTION app.find_person(public.citext, uuid, uuid, uuid);
+      DROP TABLE public.invitations, public.providers;
+    `);
+  }
+
+  private async declareAccess(queryRunner: QueryRunner): Promise<void> {
+    const administered = activeClinicRows('clinic_id', 'clinic_admin');
+    await declareAccess(queryRunner, {
+      table: 'public.providers',
+      access: {
+        authenticated: {
+          select: { rows: clinicRows('clinic_id', 'viewer') },
+          insert: { rows: administered },
+          update: {
+            rows: administered,
+            columns: ['user_id', 'name', 'provider_type', 'specialty', 'license_number', 'npi_number', 'status'],
+          },
+          delete: { rows: administered },
+        },
+        super_admin: everything,
+        service_role: { select: { rows: everyRow } },
+      },
+      audit: { clinic: 'clinic_id', masked: ['license_number'] },
+    });
+
+    // As with members: nobody invites to a role above their own.
+    const grantable = either(
+      administered,
+      both(organisationRows('organisation_id', 'manager'), `organisation_role < 'owner'`),
+      organisationRows('organisation_id', 'owner'),
+    );
+    const visible = [
+      ...['id', 'clinic_id', 'organisation_id', 'email', 'clinic_role', 'organisation_role', 'expires_at', 'sent_at'],
+      ...['accepted_at', 'revoked_at', 'created_by', 'updated_by', 'created_at', 'updated_at'],
+    ];
+    await declareAccess(queryRunner, {
+      table: 'public.invitations',
+      access: {
+        authenticated: {
+          select: { rows: grantable, columns: visible },
+          insert: {
+            rows: grantable,
+            columns: ['id', 'clinic_id', 'organisation_id', 'email', 'clinic_role', 'organisation_role', 'expires_at', 'created_by'],
+          },
+          update: { rows: grantable, columns: ['revoked_at'] },
+        },
+        super_admin: {
+          select: { rows: everyRow, columns: visible },
+          insert: everything.insert,
+          update: { rows: everyRow, columns: ['revoked_at'] },
+        },
+        service_role: {
+          select: { rows: everyRow, columns: visible },
+          update: { rows: everyRow, columns: ['token_hash', 'sent_at'] },
+        },
+      },
+      audit: { clinic: 'clinic_id', organisation: 'organisation_id', masked: ['token_hash'] },
+    });
+  }
+}
+
+const providers = `
+  CREATE TABLE public.providers (
+    id uuid PRIMARY KEY DEFAULT app.uuid_v7(),
+    clinic_id uuid NOT NULL,
+    user_id uuid,
+    name text NOT NULL,
+    provider_type text,
+    specialty text,
+    license_number text,
+    npi_number text,
+    status text NOT NULL DEFAULT 'active',
+    legacy_id text,
+    created_by uuid,
+    updated_by uuid,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT providers_clinic_id_fkey FOREIGN KEY (clinic_id) REFERENCES public.clinics (id),
+    CONSTRAINT providers_clinic_id_id_key UNIQUE (clinic_id, id),
+    -- The user must be a member of this clinic: through a plain key one could try whether a person exists.
+    CONSTRAINT providers_user_id_fkey FOREIGN KEY (clinic_id, user_id)
+      REFERENCES public.user_clinic_roles (clinic_id, user_id) ON DELETE SET NULL (user_id),
+    CONSTRAINT providers_user_id_key UNIQUE (clinic_id, user_id),
+    CONSTRAINT providers_npi_number_key UNIQUE (clinic_id, npi_number),
+    CONSTRAINT providers_npi_number_check CHECK (npi_number ~ '^[12][0-9]{9}$'),
+    CONSTRAINT providers_legacy_id_key UNIQUE (legacy_id),
+    CONSTRAINT providers_status_check CHECK (status IN ('active', 'inactive'))
+  );
+  COMMENT ON TABLE public.providers IS 'Who treats patients at a clinic, with or without an account';
+  COMMENT ON COLUMN public.providers.npi_number IS 'US National Provider Identifier (45 CFR 162.406)';
+  CREATE INDEX providers_clinic_id_idx ON public.providers (clinic_id, name, id);
+`;
+
+const invitations = `
+  CREATE TABLE public.invitations (
+    id uuid PRIMARY KEY DEFAULT app.uuid_v7(),
+    clinic_id uuid,
+    organisation_id uuid,
+    email public.citext NOT NULL,
+    clinic_role app.clinic_role,
+    organisation_role app.organisation_role,
+    token_hash text,
+    expires_at timestamptz NOT NULL,
+    sent_at timestamptz,
+    accepted_at timestamptz,
+    revoked_at timestamptz,
+    created_by uuid,
+    updated_by uuid,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT invitations_clinic_id_fkey FOREIGN KEY (clinic_id) REFERENCES public.clinics (id) ON DELETE CASCADE,
+    CONSTRAINT invitations_organisation_id_fkey
+      FOREIGN KEY (organisation_id) REFERENCES public.organisations (id) ON DELETE CASCADE,
+    CONSTRAINT invitations_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.profiles (id),
+    CONSTRAINT invitations_token_hash_key UNIQUE (token_hash),
+    CONSTRAINT invitations_role_check CHECK (
+      (clinic_id IS NOT NULL AND clinic_role IS NOT NULL AND organisation_id IS NULL AND organisation_role IS NULL)
+      OR (organisation_id IS NOT NULL AND organisation_role IS NOT NULL AND clinic_id IS NULL AND clinic_role IS NULL)),
+    CONSTRAINT invitations_accepted_at_check CHECK (accepted_at IS NULL OR revoked_at IS NULL)
+  );
+  COMMENT ON TABLE public.invitations IS 'To a clinic or to an organisation; pending until accepted, revoked or expired';
+  COMMENT ON COLUMN public.invitations.token_hash IS 'SHA-256 of the token in the mail; null until it was sent';
+  -- One pending invitation per address and tenant.
+  CREATE UNIQUE INDEX invitations_clinic_id_email_key ON public.invitations (clinic_id, email)
+    WHERE accepted_at IS NULL AND revoked_at IS NULL AND clinic_id IS NOT NULL;
+  CREATE UNIQUE INDEX invitations_organisation_id_email_key ON public.invitations (organisation_id, email)
+    WHERE accepted_at IS NULL AND revoked_at IS NULL AND organisation_id IS NOT NULL;
+  CREATE INDEX invitations_clinic_id_idx ON public.invitations (clinic_id, id);
+  CREATE INDEX invitations_organisation_id_idx ON public.invitations (organisation_id, id);
+`;
+
+const lookingUp = `
+  CREATE FUNCTION app.find_person(p_email public.citext, p_user uuid, p_clinic uuid, p_organisation uuid)
+    RETURNS uuid LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  BEGIN
+    IF app.user_type() IS DISTINCT FROM 'admin'
+       AND NOT coalesce(p_clinic = ANY (app.clinic_ids('clinic_admin')), false)
+       AND NOT coalesce(p_organisation = ANY (app.organisation_ids('manager')), false) THEN
+      RETURN NULL;
+    END IF;
+    RETURN (SELECT p.id FROM public.profiles p
+             WHERE p.deleted_at IS NULL AND (p.id = p_user OR p.email OPERATOR(public.=) p_email));
+  END $$;
+  COMMENT ON FUNCTION app.find_person IS
+    'Whether somebody has an account, for whoever may add members to the named tenant. SECURITY DEFINER: a stranger''s '
+    'profile is hidden by policy until they belong together; nothing but the id is told';
+  GRANT EXECUTE ON FUNCTION app.find_person TO authenticated, super_admin;
+`;
+
+const accepting = `
+  CREATE FUNCTION app.invitation_address(p_token_hash text) RETURNS TABLE (email text, has_account boolean)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT i.email::text, EXISTS (SELECT FROM auth.users u WHERE u.email OPERATOR(public.=) i.email)
+      FROM public.invitations i
+     WHERE i.token_hash = p_token_hash AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now()
+  $$;
+  COMMENT ON FUNCTION app.invitation_address IS
+    'SECURITY DEFINER: whoever has the token has read the mail, and need not be logged in';
+
+  -- A higher role that the person has already is kept; an inactive one is taken up again.
+  CREATE FUNCTION app.grant_invited_role(p_invitation public.invitations, p_user uuid)
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+  BEGIN
+    IF p_invitation.clinic_id IS NOT NULL THEN
+      INSERT INTO public.user_clinic_roles AS r (clinic_id, user_id, role, created_by)
+      VALUES (p_invitation.clinic_id, p_user, p_invitation.clinic_role, p_invitation.created_by)
+      ON CONFLICT (clinic_id, user_id) DO UPDATE SET is_active = true,
+        role = CASE WHEN r.is_active THEN greatest(r.role, excluded.role) ELSE excluded.role END;
+    ELSE
+      INSERT INTO public.organisation_members AS m (organisation_id, user_id, role, created_by)
+      VALUES (p_invitation.organisation_id, p_user, p_invitation.organisation_role, p_invitation.created_by)
+      ON CONFLICT (organisation_id, user_id) DO UPDATE SET role = greatest(m.role, excluded.role);
+    END IF;
+  END $$;
+
+  CREATE FUNCTION app.accept_invitation(
+    p_token_hash text, p_invitation uuid, p_new_user uuid, p_password_hash text, p_first_name text, p_last_name text
+  ) RETURNS TABLE (invitation_id uuid, user_id uuid, clinic_id uuid, organisation_id uuid, clinic_role app.clinic_role,
+                   organisation_role app.organisation_role)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+  DECLARE
+    v_invitation public.invitations;
+    v_address public.citext;
+    v_user uuid;
+  BEGIN
+    SELECT i.* INTO v_invitation FROM public.invitations i
+     WHERE (i.token_hash = p_token_hash OR i.id = p_invitation)
+       AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now()
+       FOR UPDATE;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION USING ERRCODE = 'PC404', MESSAGE = 'invitation-not-found';
+    END IF;
+
+    IF app.user_id() IS NOT NULL THEN
+      -- By its number an invitation is open only to whoever has proven the address; the token is such a proof itself.
+      SELECT u.email INTO v_address FROM auth.users u
+       WHERE u.id = app.user_id() AND (p_token_hash IS NOT NULL OR u.email_verified_at IS NOT NULL);
+      IF v_address IS NULL OR NOT (v_address OPERATOR(public.=) v_invitation.email) THEN
+        IF p_token_hash IS NULL THEN
+          RAISE EXCEPTION USING ERRCODE = 'PC404', MESSAGE = 'invitation-not-found';
+        END IF;
+        RAISE EXCEPTION USING ERRCODE = 'PC403', MESSAGE = 'invitation-for-another-address';
+      END IF;
+      v_user := app.user_id();
+    ELSIF p_token_hash IS NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'PC404', MESSAGE = 'invitation-not-found';
+    ELSE
+      SELECT u.id INTO v_user FROM auth.users u WHERE u.email OPERATOR(public.=) v_invitation.email;
+      IF v_user IS NULL THEN
+        IF p_password_hash IS NULL THEN
+          RAISE EXCEPTION USING ERRCODE = 'PC422', MESSAGE = 'account-needed';
+        END IF;
+        v_user := auth.create_user(p_new_user, v_invitation.email, p_password_hash, p_first_name, p_last_name, true);
+      END IF;
+    END IF;
+    UPDATE auth.users u SET email_verified_at = now() WHERE u.id = v_user AND p_token_hash IS NOT NULL AND u.email_verified_at IS NULL;
+
+    PERFORM app.grant_invited_role(v_invitation, v_user);
+    UPDATE public.invitations i SET accepted_at = now() WHERE i.id = v_invitation.id;
+    RETURN QUERY SELECT v_invitation.id, v_user, v_invitation.clinic_id, v_invitation.organisation_id,
+                        v_invitation.clinic_role, v_invitation.organisation_role;
+  END $$;
+  COMMENT ON FUNCTION app.accept_invitation IS
+    'Single use: of two at once the second waits and finds none. SECURITY DEFINER: the person has no right in the tenant '
+    'before, and perhaps no account';
+  GRANT EXECUTE ON FUNCTION app.invitation_address, app.accept_invitation TO anon, authenticated, super_admin;
+`;

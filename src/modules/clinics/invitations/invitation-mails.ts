@@ -1,0 +1,56 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import { Mailer } from '../../../integrations/mail/mailer.js';
+import { CONFIG, type Config } from '../../../kernel/config/config.js';
+import { JobHandler } from '../../../kernel/jobs/job-handler.decorator.js';
+import { Jobs } from '../../../kernel/jobs/jobs.js';
+import { Database } from '../../../kernel/tenancy/database.js';
+import { Transactions } from '../../../kernel/tenancy/transactions.js';
+
+const InvitationJob = z.object({ invitationId: z.uuid() });
+
+interface Pending {
+  email: string;
+  tenant: string;
+  role: string;
+}
+
+/** Mails invitations. The token is made here, so that it rests nowhere but as SHA-256. */
+@Injectable()
+export class InvitationMails {
+  constructor(
+    private readonly jobs: Jobs,
+    private readonly transactions: Transactions,
+    private readonly database: Database,
+    private readonly mailer: Mailer,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /** Enqueues the mail in the caller's transaction. */
+  post(invitationId: string): Promise<void> {
+    return this.jobs.enqueue('clinics.send-invitation', { invitationId });
+  }
+
+  @JobHandler('clinics.send-invitation', { payload: InvitationJob, maxAttempts: 12 })
+  async send({ invitationId }: z.infer<typeof InvitationJob>): Promise<void> {
+    const token = randomBytes(32).toString('base64url');
+    const values = [invitationId, createHash('sha256').update(token).digest('base64url')];
+    const pending = await this.transactions.runAs({ service: 'send mail' }, () => this.database.first<Pending>(noteToken, values));
+    if (!pending) return;
+    await this.mailer.send({ to: pending.email, subject: `You are invited to ${pending.tenant}`, text: this.text(pending, token) });
+  }
+
+  private text({ tenant, role }: Pending, token: string): string {
+    const link = `${this.config.appUrl}/accept-invitation#token=${token}`;
+    return `You are invited to ${tenant} as ${role.replace('_', ' ')}:\n\n${link}\n\nThe token alone: ${token}\n\nIt works once, for 7 days.\n`;
+  }
+}
+
+const noteToken = `
+  UPDATE public.invitations i SET token_hash = $2, sent_at = now()
+   WHERE i.id = $1 AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now()
+  RETURNING i.email,
+    coalesce((SELECT c.name FROM public.clinics c WHERE c.id = i.clinic_id),
+             (SELECT o.name FROM public.organisations o WHERE o.id = i.organisation_id)) AS tenant,
+    coalesce(i.clinic_role::text, i.organisation_role::text) AS role`;
