@@ -28,7 +28,7 @@ export async function createHttpApplication(
   const application = await NestFactory.create<NestFastifyApplication>(module, createAdapter(config), {
     bufferLogs: true,
     abortOnError: false,
-    bodyParser: true,
+    bodyParser: false,
   });
   const logger = application.get(LOGGER);
   application.useLogger(new NestLogger(logger));
@@ -41,7 +41,7 @@ export async function createHttpApplication(
   application.setGlobalPrefix('api/v1', {
     exclude: unversioned.map((path) => ({ path, method: RequestMethod.ALL })),
   });
-  acceptEmptyJson(server);
+  parseJson(application, server);
   redirectUnversioned(server);
   serveDocumentation(application, config);
   drainOnShutdown(application, server);
@@ -81,12 +81,11 @@ async function protect(application: NestFastifyApplication, config: Config): Pro
 }
 
 /** Clients send `Content-Type: application/json` without a body, on DELETE and on POST alike: that is no bad JSON. */
-function acceptEmptyJson(server: FastifyInstance): void {
+function parseJson(application: NestFastifyApplication, server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error');
-  server.removeContentTypeParser('application/json');
-  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+  application.useBodyParser('application/json', {}, (request, body, done) => {
     if (body.length === 0) done(null, undefined);
-    else parse(request, body as string, done);
+    else parse(request as FastifyRequest, body.toString('utf8'), done);
   });
 }
 

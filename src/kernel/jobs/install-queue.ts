@@ -1,14 +1,13 @@
 import { runMigrations } from 'graphile-worker';
-import pg from 'pg';
+import { openQueuePool } from './queue-pool.js';
 
 /**
  * Makes or brings up to date the queue's own schema, owned by `polyclinic_jobs`. The login of `url` must be allowed to
  * become that role.
  */
 export async function installQueue(url: string): Promise<void> {
-  const pgPool = new pg.Pool({ connectionString: url, max: 1, options: '-c role=polyclinic_jobs' });
-  // graphile-worker listens for errors only while it works.
-  pgPool.on('error', () => undefined);
+  // A broken connection fails the statement that uses it, which is where it is reported.
+  const pgPool = openQueuePool(url, 1, () => undefined);
   try {
     await runMigrations({ pgPool });
     // Its functions are executable by PUBLIC as they come; requests reach the queue through jobs.enqueue alone.

@@ -1,13 +1,14 @@
 import { EventEmitter } from 'node:events';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Logger as QueueLogger, type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker';
-import pg from 'pg';
+import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { LOGGER } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
 import { JobFailure } from './job-failure.js';
 import { JobRegistry, type RegisteredJob } from './job-registry.js';
+import { openQueuePool } from './queue-pool.js';
 
 const heartbeatMs = 15_000;
 
@@ -18,7 +19,7 @@ const heartbeatMs = 15_000;
 @Injectable()
 export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly workers = new Set<string>();
-  private pool: pg.Pool | undefined;
+  private pool: Pool | undefined;
   private runner: Runner | undefined;
   private heartbeat: NodeJS.Timeout | undefined;
 
@@ -31,8 +32,9 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
 
   async onApplicationBootstrap(): Promise<void> {
     const { jobs, database } = this.config;
-    const pool = new pg.Pool({ connectionString: database.workerUrl, max: jobs.concurrency + 2, options: '-c role=polyclinic_jobs' });
-    pool.on('error', (error) => this.logger.warn({ code: 'code' in error ? error.code : undefined }, 'queue connection lost'));
+    const pool = openQueuePool(database.workerUrl, jobs.concurrency + 2, (error) =>
+      this.logger.warn({ code: 'code' in error ? error.code : undefined }, 'queue connection lost'),
+    );
     this.pool = pool;
     this.runner = await run({
       pgPool: pool,
@@ -88,7 +90,7 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
     return events;
   }
 
-  private async beat(pool: pg.Pool): Promise<void> {
+  private async beat(pool: Pool): Promise<void> {
     try {
       await pool.query('SELECT jobs.heartbeat($1)', [[...this.workers]]);
     } catch {

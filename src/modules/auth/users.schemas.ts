@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../../kernel/http/page.js';
-import { Email, Line, Timestamp, Uuid } from '../../kernel/http/primitives.js';
+import { Email, Line, Timestamp } from '../../kernel/http/primitives.js';
 import { Profile, UserType } from './auth.schemas.js';
 
 export const User = Profile.extend({

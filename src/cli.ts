@@ -1,0 +1,62 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from './app.module.js';
+import { exitWith } from './fatal.js';
+import { bringUpToDate, type Installation, openInstallation } from './installation.js';
+import { migrateDown, migrationStatus } from './kernel/database/migrations.js';
+import { Rotation } from './kernel/secrets/rotation.js';
+
+type Command = (installation: Installation, argument: string | undefined) => Promise<void>;
+
+const commands: Record<string, { usage: string; run: Command }> = {
+  migrate: { usage: 'migrate                bring the database up to date', run: migrate },
+  'migrate:down': { usage: 'migrate:down [n]       undo the latest n migrations (1)', run: undo },
+  'migrate:status': { usage: 'migrate:status         list migrations and which are applied', run: status },
+  'secrets:rotate': { usage: 'secrets:rotate         seal everything under the current key of VAULT_KEYS', run: rotate },
+};
+
+async function migrate(installation: Installation): Promise<void> {
+  const applied = await bringUpToDate(installation);
+  print(applied.length === 0 ? 'The database is up to date.' : `Applied:\n${indented(applied)}`);
+}
+
+async function undo({ config }: Installation, count = '1'): Promise<void> {
+  await migrateDown(config.database.migrationUrl, Number.parseInt(count, 10));
+  print(`Undone: ${count}`);
+}
+
+async function status({ config }: Installation): Promise<void> {
+  const migrations = await migrationStatus(config.database.migrationUrl);
+  print(indented(migrations.map(({ name, isApplied }) => `${isApplied ? 'applied' : 'missing'}  ${name}`)));
+}
+
+async function rotate({ config }: Installation): Promise<void> {
+  const application = await NestFactory.createApplicationContext(AppModule.with(config, { withWorker: false }), { logger: false });
+  const results = await application.get(Rotation).run();
+  await application.close();
+  print(results.length === 0 ? 'No column is sealed.' : indented(results.map((each) => `${each.table}.${each.column}: ${each.resealed}`)));
+}
+
+function indented(lines: readonly string[]): string {
+  return lines.map((line) => `  ${line}`).join('\n');
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+async function main([name = '', argument]: string[]): Promise<void> {
+  const command = commands[name];
+  if (!command) {
+    process.stderr.write(`Commands:\n${indented(Object.values(commands).map(({ usage }) => usage))}\n`);
+    process.exit(1);
+  }
+  const installation = await openInstallation();
+  try {
+    await command.run(installation, argument);
+  } finally {
+    await installation.embedded?.stop();
+  }
+}
+
+main(process.argv.slice(2)).catch(exitWith);

@@ -1,0 +1,28 @@
+import { type Config, loadConfig } from './kernel/config/config.js';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './kernel/database/embedded-postgres.js';
+import { migrateUp } from './kernel/database/migrations.js';
+
+/** What a process stands on: its configuration, and where none was named, a database server of its own. */
+export interface Installation {
+  config: Config;
+  embedded: EmbeddedPostgres | undefined;
+}
+
+/** Reads the configuration and starts the embedded database where no other was named. */
+export async function openInstallation(): Promise<Installation> {
+  const config = loadConfig();
+  if (!config.database.embedded) return { config, embedded: undefined };
+  const embedded = await startEmbeddedPostgres(config.dataDir, config.secrets.embeddedDatabase);
+  const database = {
+    ...config.database,
+    url: embedded.apiUrl,
+    migrationUrl: embedded.adminUrl,
+    workerUrl: embedded.apiUrl,
+  };
+  return { config: { ...config, database }, embedded };
+}
+
+/** Brings the database up to date; of several instances one does it and the others wait. */
+export function bringUpToDate({ config }: Installation): Promise<string[]> {
+  return migrateUp(config.database.migrationUrl);
+}
