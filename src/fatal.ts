@@ -1,5 +1,5 @@
 import { ConfigError } from './kernel/config/config-error.js';
-import { EmbeddedPostgresError } from './kernel/database/embedded-postgres.js';
+import { EmbeddedPostgresError } from './kernel/database/embedded-postgres-error.js';
 import { isConnectionFailure } from './kernel/database/failures.js';
 import { UnsafeLogin } from './kernel/database/unsafe-login.js';
 

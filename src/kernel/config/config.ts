@@ -15,7 +15,9 @@ export type Config = ReturnType<typeof shape>;
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const parsed = variables.safeParse(withoutEmpty(environment));
   if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map((issue) => describe(String(issue.path[0]), issue.message, environment)));
+    throw new ConfigError(
+      parsed.error.issues.map((issue) => describe(String(issue.path[0]), issue.message, environment)),
+    );
   }
   const unfit = parsed.data.NODE_ENV === 'production' ? unfitForProduction(parsed.data) : [];
   if (unfit.length > 0) throw new ConfigError(unfit);
@@ -74,7 +76,8 @@ function unfitForProduction(v: Variables): string[] {
   const unfit: string[] = [];
   if (!v.DATABASE_URL) unfit.push('DATABASE_URL is missing: production does not run on the embedded database.');
   for (const name of ['JWT_KEYS', 'VAULT_KEYS', 'APP_KEY'] as const) {
-    if (!v[name]) unfit.push(`${name} is missing: production does not run on generated secrets (see docs/operations.md).`);
+    if (!v[name])
+      unfit.push(`${name} is missing: production does not run on generated secrets (see docs/operations.md).`);
   }
   if (v.DEMO) unfit.push('DEMO is true: production must not hold demo users. Unset it.');
   if (!v.SMTP_URL) unfit.push('SMTP_URL is missing: production must be able to send mail.');

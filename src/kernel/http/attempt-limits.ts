@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { QueryResult } from 'pg';
 import { RateLimiterPostgres, RateLimiterRes } from 'rate-limiter-flexible';
 import { CONFIG, type Config } from '../config/config.js';
-import { Database } from '../tenancy/database.js';
+import { currentStore } from '../tenancy/request-context.js';
 import { Transactions } from '../tenancy/transactions.js';
 import { TooManyRequests } from './http.errors.js';
 
@@ -22,7 +23,6 @@ export class AttemptLimits {
 
   constructor(
     private readonly transactions: Transactions,
-    private readonly database: Database,
     @Inject(CONFIG) config: Config,
   ) {
     this.freeAttempts = config.rateLimits.freeAttempts;
@@ -77,10 +77,9 @@ export class AttemptLimits {
     });
   }
 
-  private run({ text, values }: { text: string; values: unknown[] }): Promise<{ rows: unknown[] }> {
-    return this.transactions.runAs({ service: 'count attempts' }, async () => ({
-      rows: await this.database.query(text, values),
-    }));
+  /** The library reads the driver's own result. */
+  private run({ text, values }: { text: string; values: unknown[] }): Promise<QueryResult> {
+    return this.transactions.runAs({ service: 'count attempts' }, () => currentStore().transaction.query(text, values));
   }
 }
 
