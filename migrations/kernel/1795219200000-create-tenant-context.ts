@@ -228,7 +228,7 @@ const beginRequest = `
     END IF;
 
     IF p_user_type = 'admin' THEN
-      PERFORM audit.write('access', p_route, NULL, p_organisation, p_clinic, NULL);
+      PERFORM audit.write('access', 'request', NULL, p_organisation, p_clinic, NULL);
       RETURN 'super_admin';
     END IF;
     RETURN 'authenticated';

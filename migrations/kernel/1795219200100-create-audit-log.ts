@@ -73,13 +73,14 @@ const writing = `
     INSERT INTO audit.events
       (actor_id, database_role, session_id, request_id, address, route,
        action, table_name, row_id, organisation_id, clinic_id, changes)
-    SELECT app.user_id(), current_setting('role'),
+    SELECT app.user_id(), CASE WHEN p_action = 'access' THEN 'super_admin' ELSE current_setting('role') END,
            nullif(current_setting('app.session_id', true), '')::uuid, nullif(current_setting('app.request_id', true), ''),
            nullif(current_setting('app.address', true), '')::inet, nullif(current_setting('app.route', true), ''),
            p_action, p_table, p_row,
            coalesce(p_organisation, (SELECT c.organisation_id FROM public.clinics c WHERE c.id = p_clinic)),
            p_clinic, p_changes
   $$;
+  -- An access is written before the request drops to its role.
   COMMENT ON FUNCTION audit.write IS 'The one INSERT of the log. No role of the API may call it: a trace is not to be forged';
 
   CREATE FUNCTION audit.read(p_table text, p_row text, p_organisation uuid, p_clinic uuid)
@@ -98,7 +99,7 @@ const recording = `
              WHEN key = ANY (p_masked) OR key ~ '(password|token|secret|hash|sealed)' THEN '["***", "***"]'::jsonb
              ELSE jsonb_build_array(p_old -> key, p_new -> key) END)
       FROM jsonb_object_keys(coalesce(p_new, p_old)) AS key
-     WHERE p_old -> key IS DISTINCT FROM p_new -> key AND key <> 'updated_at'
+     WHERE coalesce(p_old -> key, 'null') <> coalesce(p_new -> key, 'null') AND key <> 'updated_at'
   $$;
 
   -- Arguments: clinic column, organisation column (either may be ''), masked columns separated by commas.

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { ConfigError } from './config-error.js';
 import { readSecrets } from './generated-secrets.js';
-import { secretVariables, type Variables, variables } from './variables.js';
+import { unfitForProduction } from './unfit-for-production.js';
+import { isSecret, type Variables, variables } from './variables.js';
 
 export const CONFIG = Symbol('CONFIG');
 
@@ -21,14 +22,15 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   }
   const unfit = parsed.data.NODE_ENV === 'production' ? unfitForProduction(parsed.data) : [];
   if (unfit.length > 0) throw new ConfigError(unfit);
-  return Object.freeze(shape(parsed.data));
+  return freeze(shape(parsed.data));
 }
 
+/** Which variable becomes which setting. */
 function shape(v: Variables) {
   const isProduction = v.NODE_ENV === 'production';
   const dataDir = resolve(v.DATA_DIR);
   const secrets = readSecrets(dataDir, v);
-  const publicUrl = v.PUBLIC_URL ?? `http://${v.HOST}:${v.PORT}`;
+  const publicUrl = v.PUBLIC_URL ?? `http://${hostInAddress(v.HOST)}:${v.PORT}`;
   return {
     environment: v.NODE_ENV,
     host: v.HOST,
@@ -72,25 +74,24 @@ function shape(v: Variables) {
   };
 }
 
-function unfitForProduction(v: Variables): string[] {
-  const unfit: string[] = [];
-  if (!v.DATABASE_URL) unfit.push('DATABASE_URL is missing: production does not run on the embedded database.');
-  for (const name of ['JWT_KEYS', 'VAULT_KEYS', 'APP_KEY'] as const) {
-    if (!v[name])
-      unfit.push(`${name} is missing: production does not run on generated secrets (see docs/operations.md).`);
-  }
-  if (v.DEMO) unfit.push('DEMO is true: production must not hold demo users. Unset it.');
-  if (!v.SMTP_URL) unfit.push('SMTP_URL is missing: production must be able to send mail.');
-  if (!v.PUBLIC_URL) unfit.push('PUBLIC_URL is missing: links and tokens name it.');
-  return unfit;
-}
-
 function withoutEmpty(environment: NodeJS.ProcessEnv): Record<string, string> {
   const set = Object.entries(environment).filter((entry): entry is [string, string] => Boolean(entry[1]));
   return Object.fromEntries(set);
 }
 
 function describe(name: string, message: string, environment: NodeJS.ProcessEnv): string {
-  const given = secretVariables.has(name) ? '' : ` (it is '${environment[name] ?? ''}')`;
-  return `${name}: ${message}${given}`;
+  const schema = variables.shape[name as keyof Variables];
+  const given = isSecret(schema) ? '' : `, not '${environment[name]}'`;
+  return `${name} ${message}${given}.`;
+}
+
+/** An address that listens everywhere is reached at home; IPv6 stands in brackets. */
+function hostInAddress(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+function freeze<Value extends object>(value: Value): Value {
+  for (const part of Object.values(value)) if (typeof part === 'object' && part !== null) freeze(part);
+  return Object.freeze(value);
 }

@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { ConfigError } from './config-error.js';
 import type { Variables } from './variables.js';
 
 const Secrets = z.object({
@@ -35,10 +36,11 @@ function keptSecrets(dataDir: string): Secrets {
   try {
     return Secrets.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isMissing(error)) throw unreadable(file, error);
   }
   const made = makeSecrets();
-  mkdirSync(dataDir, { recursive: true });
+  // The embedded server's user must be able to pass through.
+  mkdirSync(dataDir, { recursive: true, mode: 0o711 });
   // Written aside and renamed: a start that is cut off leaves no half a file.
   writeFileSync(`${file}.new`, JSON.stringify(made, null, 2), { mode: 0o600 });
   chmodSync(`${file}.new`, 0o600);
@@ -55,6 +57,12 @@ function makeSecrets(): Secrets {
     appKey: randomBytes(32).toString('base64'),
     embeddedDatabase: { admin: randomBytes(24).toString('base64url'), api: randomBytes(24).toString('base64url') },
   };
+}
+
+function unreadable(file: string, error: unknown): ConfigError {
+  const why =
+    error instanceof Error && 'code' in error ? `cannot be read (${error.code})` : 'is not what was written there';
+  return new ConfigError([`${file} ${why}: bring it back, or remove its folder to start with an empty database.`]);
 }
 
 function isMissing(error: unknown): boolean {

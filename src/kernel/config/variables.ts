@@ -1,128 +1,172 @@
 import { z } from 'zod';
+import {
+  count,
+  flag,
+  keyRing,
+  list,
+  origin,
+  proxies,
+  randomKey,
+  signingKey,
+  vaultKey,
+  webAddress,
+} from './variable-types.js';
 
-/** Variables that hold a secret: never printed, not even when they are wrong. */
-export const secretVariables: ReadonlySet<string> = new Set([
-  'DATABASE_URL',
-  'MIGRATION_DATABASE_URL',
-  'WORKER_DATABASE_URL',
-  'REDIS_URL',
-  'JWT_KEYS',
-  'VAULT_KEYS',
-  'APP_KEY',
-  'SMTP_URL',
-]);
+const secret = true;
 
-const whole = (fallback: number, least = 1, most = 2_147_483_647) =>
-  z.coerce.number().int().min(least).max(most).default(fallback);
-const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
-const list = z
-  .string()
-  .default('')
-  .transform((value) =>
-    value
-      .split(',')
-      .map((each) => each.trim())
-      .filter(Boolean),
-  );
-const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// address' });
-const keyRing = z
-  .string()
-  .regex(/^[\w-]+:[A-Za-z0-9+/=]+(,[\w-]+:[A-Za-z0-9+/=]+)*$/, 'must be id:base64, several separated by commas');
+const database = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'must be an address like postgres://login:password@host:5432/name',
+});
+const redis = z.url({ protocol: /^rediss?$/, error: 'must be an address like redis://host:6379' });
+const smtp = z.url({ protocol: /^smtps?$/, error: 'must be an address like smtp://login:password@host:587' });
 
-/** Every environment variable that the service reads, with its meaning. docs/configuration.md is written from this. */
-export const variables = z.object({
+const service = z.object({
   NODE_ENV: z
-    .enum(['development', 'test', 'production'])
+    .enum(['development', 'test', 'production'], 'must be development, test or production')
     .default('development')
-    .meta({ description: '`production` refuses generated secrets, unsafe database logins and the demo.' }),
-  PORT: whole(3000, 0, 65_535).meta({ description: 'Port of the API; 0 picks a free one and prints it.' }),
-  HOST: z.string().default('127.0.0.1').meta({ description: 'Address that the API listens on.' }),
-  DATA_DIR: z
-    .string()
-    .default('.polyclinic')
-    .meta({ description: 'Folder of the embedded database, generated secrets and unsent mail.' }),
-  PUBLIC_URL: z.url().optional().meta({ description: 'Where clients reach the API. Default: `http://HOST:PORT`.' }),
-  APP_URL: z.url().optional().meta({ description: 'Where links in mails lead. Default: `PUBLIC_URL`.' }),
-  DEMO: flag
-    .optional()
-    .meta({ description: 'Seed the demo into a new database. Default: true exactly for a new embedded one.' }),
-
-  DATABASE_URL: postgresUrl
-    .optional()
-    .meta({ description: "The API's login (`polyclinic_api`). Without it an embedded PostgreSQL is started." }),
-  MIGRATION_DATABASE_URL: postgresUrl
-    .optional()
-    .meta({ description: 'Login that migrates: a superuser, or one with CREATEROLE. Default: `DATABASE_URL`.' }),
-  WORKER_DATABASE_URL: postgresUrl
-    .optional()
     .meta({
       description:
-        'Direct connection for the job worker, which LISTENs: not through PgBouncer. Default: `DATABASE_URL`.',
+        '`production` refuses generated secrets, database logins that pass row-level security by, and the demo.',
     }),
-  DATABASE_POOL_SIZE: whole(10, 1, 500).meta({ description: 'Connections of one process.' }),
-  NAMED_STATEMENTS: flag
-    .default(true)
-    .meta({ description: 'Keep plans on the server. Off behind PgBouncer before 1.21 in transaction mode.' }),
-  STATEMENT_TIMEOUT_MS: whole(15_000).meta({ description: 'The longest that one statement may take.' }),
-  LOCK_TIMEOUT_MS: whole(5_000).meta({ description: 'The longest that a statement waits for a lock.' }),
-  IDLE_IN_TRANSACTION_TIMEOUT_MS: whole(15_000).meta({
+  PORT: count(3000, { least: 0, most: 65_535 }).meta({
+    description: 'Port of the API; 0 picks a free one and prints it.',
+  }),
+  HOST: z.string().default('127.0.0.1').meta({ description: 'Address that the API listens on.' }),
+  DATA_DIR: z.string().default('.polyclinic').meta({
+    description: 'Folder of the embedded database, generated secrets and unsent mail. One running service per folder.',
+  }),
+  PUBLIC_URL: webAddress.optional().meta({
+    description: 'Where clients reach the API. Default: `http://HOST:PORT`. Required in production.',
+  }),
+  APP_URL: webAddress.optional().meta({ description: 'Where links in mails lead. Default: `PUBLIC_URL`.' }),
+  DEMO: flag.optional().meta({
+    description:
+      'Fill a new database with the demo. Default: true for an embedded database outside production, else false.',
+  }),
+  LOG_LEVEL: z
+    .enum(
+      ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+      'must be fatal, error, warn, info, debug, trace or silent',
+    )
+    .default('info')
+    .meta({
+      description: 'The least level of a log line.',
+    }),
+});
+
+const databases = z.object({
+  DATABASE_URL: database.optional().meta({
+    secret,
+    description:
+      "The API's login, `polyclinic_api`. Without it an embedded PostgreSQL is started. Required in production.",
+  }),
+  MIGRATION_DATABASE_URL: database.optional().meta({
+    secret,
+    description: 'The login that migrates: a superuser, or one with CREATEROLE. Default: `DATABASE_URL`.',
+  }),
+  WORKER_DATABASE_URL: database.optional().meta({
+    secret,
+    description: 'Connection of the job worker, which LISTENs: never through PgBouncer. Default: `DATABASE_URL`.',
+  }),
+  DATABASE_POOL_SIZE: count(10, { most: 500 }).meta({ description: 'Connections of one process.' }),
+  NAMED_STATEMENTS: flag.default(true).meta({
+    description: 'Lets the server keep plans. `false` behind PgBouncer before 1.21 in transaction mode.',
+  }),
+  STATEMENT_TIMEOUT_MS: count(15_000).meta({ description: 'The longest that one statement may take.' }),
+  LOCK_TIMEOUT_MS: count(5_000).meta({ description: 'The longest that a statement waits for a lock.' }),
+  IDLE_IN_TRANSACTION_TIMEOUT_MS: count(15_000).meta({
     description: 'The longest that a transaction may sit between two statements.',
   }),
+});
 
-  CORS_ORIGINS: list.meta({ description: 'Origins of browser apps, separated by commas. None: no cross-origin use.' }),
-  TRUST_PROXY: flag
-    .default(false)
-    .meta({ description: 'Take the client address from `X-Forwarded-For`: only behind a proxy that sets it.' }),
-  BODY_LIMIT_BYTES: whole(1_048_576).meta({ description: 'The largest request body; above it 413.' }),
-
-  REDIS_URL: z
-    .url({ protocol: /^rediss?$/ })
-    .optional()
-    .meta({ description: 'Shares request limits between instances. Without it each instance counts alone.' }),
-  RATE_LIMIT_USER: whole(600).meta({ description: 'Requests per minute and user.' }),
-  RATE_LIMIT_TENANT: whole(3_000).meta({ description: 'Requests per minute and clinic or organisation.' }),
-  RATE_LIMIT_ADDRESS: whole(300).meta({ description: 'Requests per minute and address without a token.' }),
-  FREE_ATTEMPTS: whole(5).meta({
-    description: 'Failed log-ins, refreshes or resets per account or address before each further one must wait.',
+const http = z.object({
+  CORS_ORIGINS: list(origin).meta({
+    description: 'Origins of browser apps, separated by commas. None: no cross-origin use.',
   }),
-  LONGEST_WAIT_SECONDS: whole(900).meta({ description: 'The delay after failures doubles up to this.' }),
+  TRUST_PROXY: proxies.meta({
+    description:
+      'Whose `X-Forwarded-For` to believe: `false`, the number of proxies in front, or their addresses (CIDR), separated by commas.',
+  }),
+  BODY_LIMIT_BYTES: count(1_048_576).meta({ description: 'The largest request body; above it 413.' }),
+});
 
-  JWT_KEYS: keyRing
-    .optional()
-    .meta({
-      description:
-        'Ed25519 private keys, `kid:base64 of PKCS #8 DER`, separated by commas. The first signs, all verify.',
-    }),
+const limits = z.object({
+  REDIS_URL: redis.optional().meta({
+    secret,
+    description: 'Lets instances count requests together. Without it each instance counts alone.',
+  }),
+  RATE_LIMIT_USER: count(600).meta({ description: 'Requests per minute of one user.' }),
+  RATE_LIMIT_TENANT: count(3_000).meta({ description: 'Requests per minute to one clinic or organisation.' }),
+  RATE_LIMIT_ADDRESS: count(300).meta({ description: 'Requests per minute of one address without a token.' }),
+  FREE_ATTEMPTS: count(5).meta({
+    description: 'Failed log-ins, refreshes or resets of one account or address before each further one has to wait.',
+  }),
+  LONGEST_WAIT_SECONDS: count(900).meta({ description: 'That wait doubles with each failure, up to this.' }),
+});
+
+const secrets = z.object({
+  JWT_KEYS: keyRing(signingKey).optional().meta({
+    secret,
+    description: 'Ed25519 private keys, `id:base64 of PKCS #8 DER`, separated by commas. The first signs, all verify.',
+  }),
+  VAULT_KEYS: keyRing(vaultKey).optional().meta({
+    secret,
+    description: 'Keys that seal what the outside world entrusts, `id:base64 of 32 bytes`. The first seals, all open.',
+  }),
+  APP_KEY: randomKey.optional().meta({
+    secret,
+    description: 'Base64 of 32 bytes; the keys of cursors and refresh tokens are derived from it.',
+  }),
+});
+
+const accounts = z.object({
   JWT_ISSUER: z.string().optional().meta({ description: 'The `iss` of access tokens. Default: `PUBLIC_URL`.' }),
-  ACCESS_TOKEN_TTL_SECONDS: whole(900).meta({ description: 'Life of an access token.' }),
-  REFRESH_TOKEN_TTL_DAYS: whole(30).meta({ description: 'Life of a session without use.' }),
-  VAULT_KEYS: keyRing
-    .optional()
-    .meta({
-      description: 'Keys that seal tokens of the outside world, `id:base64 of 32 bytes`. The first seals, all open.',
-    }),
-  APP_KEY: z
-    .string()
-    .min(40)
-    .optional()
-    .meta({ description: 'Base64 of 32 bytes: keys of cursors and refresh tokens are derived from it.' }),
-  REQUIRE_VERIFIED_EMAIL: flag
-    .optional()
-    .meta({ description: 'An unverified address can do nothing but verify. Default: true in production only.' }),
-  ARGON2_MEMORY_KIB: whole(19_456, 8).meta({ description: 'Memory of one password hash (OWASP: 19 MiB).' }),
-  ARGON2_PASSES: whole(2).meta({ description: 'Passes of one password hash.' }),
-  ARGON2_LANES: whole(1).meta({ description: 'Lanes of one password hash.' }),
+  ACCESS_TOKEN_TTL_SECONDS: count(900).meta({ description: 'Life of an access token.' }),
+  REFRESH_TOKEN_TTL_DAYS: count(30).meta({ description: 'Life of a session that is not used.' }),
+  REQUIRE_VERIFIED_EMAIL: flag.optional().meta({
+    description:
+      'With an unverified address one can do nothing but verify it. Default: true in production, else false.',
+  }),
+  ARGON2_MEMORY_KIB: count(19_456, { least: 8 }).meta({ description: 'Memory of one password hash (OWASP: 19 MiB).' }),
+  ARGON2_PASSES: count(2).meta({ description: 'Passes of one password hash.' }),
+  ARGON2_LANES: count(1, { most: 255 }).meta({ description: 'Lanes of one password hash.' }),
+});
 
-  SMTP_URL: z
-    .url({ protocol: /^smtps?$/ })
-    .optional()
-    .meta({ description: 'Server for outgoing mail. Without it mails are written to `DATA_DIR/outbox`.' }),
+const work = z.object({
+  SMTP_URL: smtp.optional().meta({
+    secret,
+    description: 'Server for outgoing mail. Without it mails are written to `DATA_DIR/outbox`. Required in production.',
+  }),
   MAIL_FROM: z.string().default('Polyclinic <no-reply@polyclinic.example>').meta({ description: 'Sender of mails.' }),
-  JOBS_CONCURRENCY: whole(4, 1, 100).meta({ description: 'Jobs that one worker runs at once.' }),
-  LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
-    .default('info')
-    .meta({ description: 'Least level of a log line.' }),
+  JOBS_CONCURRENCY: count(4, { most: 100 }).meta({ description: 'Jobs that one worker runs at once.' }),
+});
+
+/** The variables as docs/configuration.md groups them. */
+export const sections = {
+  'The service': service,
+  'The database': databases,
+  HTTP: http,
+  Limits: limits,
+  Secrets: secrets,
+  'Accounts and tokens': accounts,
+  'Mail and jobs': work,
+} as const;
+
+/** Every environment variable that the service reads, with its check, default and meaning. */
+export const variables = z.object({
+  ...service.shape,
+  ...databases.shape,
+  ...http.shape,
+  ...limits.shape,
+  ...secrets.shape,
+  ...accounts.shape,
+  ...work.shape,
 });
 
 export type Variables = z.infer<typeof variables>;
+
+/** Whether a variable holds a secret: never printed, not even when it is wrong. */
+export function isSecret(schema: z.ZodType): boolean {
+  return schema.meta()?.['secret'] === true;
+}
