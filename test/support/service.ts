@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { uuidv7 } from 'uuidv7';
 import { AppModule } from '../../src/app.module.js';
+import { demoPassword } from '../../src/demo/demo.js';
 import { type Config, loadConfig } from '../../src/kernel/config/config.js';
 import { createHttpApplication } from '../../src/kernel/http/server.js';
-import { demoPassword } from '../../src/demo/demo.js';
 import { createTestDatabase, type TestDatabase, testServer } from './database.js';
 
 export interface Answer<Body = never> {
@@ -29,7 +29,7 @@ export interface Service {
   config: Config;
   database: TestDatabase;
   application: NestFastifyApplication;
-  /** `call('GET', '/clinics')`: under /api/v1; a path that begins with a full stop or ends in health is taken as it is. */
+  /** `call('GET', '/clinics')`: under /api/v1; a path that begins with two slashes is taken from the root. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
   /** The access token of a demo person, logged in once. */
   tokenOf(email: string): Promise<string>;
@@ -43,14 +43,19 @@ interface ServiceOptions {
 }
 
 /** Starts the service on a free port. Hashing is cheap and limits are wide unless a test asks for the real ones. */
-export async function startService({ withWorker = false, variables = {}, database }: ServiceOptions = {}): Promise<Service> {
+export async function startService({
+  withWorker = false,
+  variables = {},
+  database,
+}: ServiceOptions = {}): Promise<Service> {
   const own = database ?? (await createTestDatabase());
   const config = loadConfig(variablesFor(own, variables));
   const application = await createHttpApplication(AppModule.with(config, { withWorker }), config);
   await application.listen(0, '127.0.0.1');
   const url = await application.getUrl();
   const tokens = new Map<string, Promise<string>>();
-  const call: Service['call'] = (method, path, options) => send(`${url}${path.startsWith('//') ? path.slice(1) : `/api/v1${path}`}`, method, options);
+  const call: Service['call'] = (method, path, options) =>
+    send(`${url}${path.startsWith('//') ? path.slice(1) : `/api/v1${path}`}`, method, options);
   return {
     url,
     config,

@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-const names = async (text: string): Promise<string[]> => (await database.sql<{ name: string }>(text)).map(({ name }) => name);
+const names = async (text: string): Promise<string[]> =>
+  (await database.sql<{ name: string }>(text)).map(({ name }) => name);
 
 const ourTables = `
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -23,7 +24,9 @@ describe('Every table', () => {
   });
 
   it('enables and forces row-level security', async () => {
-    expect(await names(`SELECT c.oid::regclass AS name ${ourTables} AND NOT (c.relrowsecurity AND c.relforcerowsecurity)`)).toEqual([]);
+    expect(
+      await names(`SELECT c.oid::regclass AS name ${ourTables} AND NOT (c.relrowsecurity AND c.relforcerowsecurity)`),
+    ).toEqual([]);
   });
 
   it('belongs to an owner that nobody can log in as', async () => {
@@ -83,7 +86,11 @@ describe('Every policy', () => {
   });
 
   it('checks what an INSERT or UPDATE writes', async () => {
-    expect(await names(`SELECT policyname AS name FROM pg_policies WHERE cmd IN ('INSERT', 'UPDATE') AND with_check IS NULL`)).toEqual([]);
+    expect(
+      await names(
+        `SELECT policyname AS name FROM pg_policies WHERE cmd IN ('INSERT', 'UPDATE') AND with_check IS NULL`,
+      ),
+    ).toEqual([]);
   });
 
   it('asks for memberships once per statement, as a sub-select without a column', async () => {
@@ -96,8 +103,10 @@ describe('Every policy', () => {
   });
 
   it('gives only super_admin and service_role every row of a table', async () => {
-    expect(await names(`SELECT tablename || ' ' || policyname AS name FROM pg_policies
-      WHERE qual = 'true' AND roles && '{anon,authenticated}'`)).toEqual([]);
+    expect(
+      await names(`SELECT tablename || ' ' || policyname AS name FROM pg_policies
+      WHERE qual = 'true' AND roles && '{anon,authenticated}'`),
+    ).toEqual([]);
   });
 });
 
@@ -128,17 +137,19 @@ describe('Every column that decides access or holds a secret', () => {
     ['public.invitations', 'clinic_id'],
     ['public.invitations', 'clinic_role'],
   ])('%s.%s is not updatable by an ordinary user', async (table, column) => {
-    const [answer] = await database.sql<{ may: boolean }>(`SELECT has_column_privilege('authenticated', $1, $2, 'UPDATE') AS may`, [
-      table,
-      column,
-    ]);
+    const [answer] = await database.sql<{ may: boolean }>(
+      `SELECT has_column_privilege('authenticated', $1, $2, 'UPDATE') AS may`,
+      [table, column],
+    );
     expect(answer?.may).toBe(false);
   });
 
   it('is spared from an update that would move a row into another tenant: no tenant column is granted for UPDATE', async () => {
-    expect(await names(`SELECT table_name || '.' || column_name AS name FROM information_schema.column_privileges
+    expect(
+      await names(`SELECT table_name || '.' || column_name AS name FROM information_schema.column_privileges
       WHERE privilege_type = 'UPDATE' AND grantee IN ('anon', 'authenticated') AND table_schema IN ${schemas}
-        AND column_name IN ('clinic_id', 'organisation_id', 'created_by')`)).toEqual([]);
+        AND column_name IN ('clinic_id', 'organisation_id', 'created_by')`),
+    ).toEqual([]);
   });
 });
 
@@ -147,13 +158,17 @@ describe('Every function', () => {
     WHERE n.nspname IN ${schemas} AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = f.oid AND d.deptype = 'e')`;
 
   it('has a fixed search path', async () => {
-    expect(await names(`SELECT f.oid::regprocedure AS name ${ourFunctions}
-      AND NOT coalesce(f.proconfig, '{}') && ARRAY['search_path=""', 'search_path=']`)).toEqual([]);
+    expect(
+      await names(`SELECT f.oid::regprocedure AS name ${ourFunctions}
+      AND NOT coalesce(f.proconfig, '{}') && ARRAY['search_path=""', 'search_path=']`),
+    ).toEqual([]);
   });
 
   it('is executable by nobody to whom it was not granted', async () => {
-    expect(await names(`SELECT f.oid::regprocedure AS name ${ourFunctions}
-      AND EXISTS (SELECT FROM aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a WHERE a.grantee = 0)`)).toEqual([]);
+    expect(
+      await names(`SELECT f.oid::regprocedure AS name ${ourFunctions}
+      AND EXISTS (SELECT FROM aclexplode(coalesce(f.proacl, acldefault('f', f.proowner))) a WHERE a.grantee = 0)`),
+    ).toEqual([]);
   });
 
   it('that runs as its owner for a role of the API is one of these, each with its reason in its migration', async () => {
@@ -200,30 +215,42 @@ describe('Every function', () => {
   });
 
   it('of the queue itself is out of reach: jobs are added through one door', async () => {
-    expect(await names(`SELECT f.oid::regprocedure || ' ' || r AS name
+    expect(
+      await names(`SELECT f.oid::regprocedure || ' ' || r AS name
       FROM pg_proc f, unnest(ARRAY['anon', 'authenticated', 'super_admin', 'service_role']) AS r
-     WHERE f.pronamespace = 'graphile_worker'::regnamespace AND has_schema_privilege(r, 'graphile_worker', 'USAGE')`)).toEqual([]);
+     WHERE f.pronamespace = 'graphile_worker'::regnamespace AND has_schema_privilege(r, 'graphile_worker', 'USAGE')`),
+    ).toEqual([]);
   });
 });
 
 describe('The login of the API', () => {
   it('is no superuser, bypasses nothing and inherits nothing', async () => {
-    const [login] = await database.sql(`SELECT rolsuper, rolbypassrls, rolinherit, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'polyclinic_api'`);
-    expect(login).toEqual({ rolsuper: false, rolbypassrls: false, rolinherit: false, rolcreaterole: false, rolcreatedb: false });
+    const [login] = await database.sql(
+      `SELECT rolsuper, rolbypassrls, rolinherit, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = 'polyclinic_api'`,
+    );
+    expect(login).toEqual({
+      rolsuper: false,
+      rolbypassrls: false,
+      rolinherit: false,
+      rolcreaterole: false,
+      rolcreatedb: false,
+    });
   });
 
   it('can become the four request roles and the queue, and never the owner', async () => {
-    expect(await names(`SELECT g.rolname AS name FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
-      JOIN pg_roles u ON u.oid = m.member WHERE u.rolname = 'polyclinic_api' ORDER BY 1`)).toEqual([
-      'anon', 'authenticated', 'polyclinic_jobs', 'service_role', 'super_admin',
-    ]);
+    expect(
+      await names(`SELECT g.rolname AS name FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+      JOIN pg_roles u ON u.oid = m.member WHERE u.rolname = 'polyclinic_api' ORDER BY 1`),
+    ).toEqual(['anon', 'authenticated', 'polyclinic_jobs', 'service_role', 'super_admin']);
   });
 });
 
 describe('The audit log', () => {
   it('can be changed and deleted by nobody that the API can become', async () => {
-    expect(await names(`SELECT role AS name FROM unnest(ARRAY['anon', 'authenticated', 'super_admin', 'service_role', 'polyclinic_api', 'polyclinic_jobs']) AS role
-      WHERE has_table_privilege(role, 'audit.events', 'INSERT, UPDATE, DELETE, TRUNCATE')`)).toEqual([]);
+    expect(
+      await names(`SELECT role AS name FROM unnest(ARRAY['anon', 'authenticated', 'super_admin', 'service_role', 'polyclinic_api', 'polyclinic_jobs']) AS role
+      WHERE has_table_privilege(role, 'audit.events', 'INSERT, UPDATE, DELETE, TRUNCATE')`),
+    ).toEqual([]);
   });
 
   it('refuses a change even by its owner', async () => {
@@ -234,7 +261,9 @@ describe('The audit log', () => {
 
 describe('Every view', () => {
   it('is read with the rights of who asks', async () => {
-    expect(await names(`SELECT c.oid::regclass AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind IN ('v', 'm') AND n.nspname IN ${schemas} AND NOT coalesce(c.reloptions, '{}') && ARRAY['security_invoker=true']`)).toEqual([]);
+    expect(
+      await names(`SELECT c.oid::regclass AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('v', 'm') AND n.nspname IN ${schemas} AND NOT coalesce(c.reloptions, '{}') && ARRAY['security_invoker=true']`),
+    ).toEqual([]);
   });
 });

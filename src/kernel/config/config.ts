@@ -82,7 +82,7 @@ function withoutEmpty(environment: NodeJS.ProcessEnv): Record<string, string> {
 function describe(name: string, message: string, environment: NodeJS.ProcessEnv): string {
   const schema = variables.shape[name as keyof Variables];
   const given = isSecret(schema) ? '' : `, not '${environment[name]}'`;
-  return `${name} ${message}${given}.`;
+  return `${name}: ${message}${given}.`;
 }
 
 /** An address that listens everywhere is reached at home; IPv6 stands in brackets. */

@@ -1,5 +1,3 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { z } from 'zod';
 import { isSecret, sections } from './variables.js';
 
@@ -46,16 +44,4 @@ function defaultOf(schema: z.ZodType): string {
   const value = schema.parse(undefined);
   if (value === undefined || (Array.isArray(value) && value.length === 0)) return '';
   return `\`${String(value)}\``;
-}
-
-/** Writes the page; with `--check` only says whether the one in docs/ is what would be written. */
-async function main(file: string, isCheck: boolean): Promise<void> {
-  if (!isCheck) return writeFile(file, configurationPage());
-  if ((await readFile(file, 'utf8').catch(() => '')) === configurationPage()) return;
-  process.stderr.write(`${file} is stale: run npm run docs:configuration.\n`);
-  process.exitCode = 1;
-}
-
-if (import.meta.main) {
-  await main(join(process.cwd(), 'docs/configuration.md'), process.argv.includes('--check'));
 }

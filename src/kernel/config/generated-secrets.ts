@@ -36,7 +36,7 @@ function keptSecrets(dataDir: string): Secrets {
   try {
     return Secrets.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    if (!isMissing(error)) throw unreadable(file, error);
+    if (codeOf(error) !== 'ENOENT') throw unreadable(file, error);
   }
   const made = makeSecrets();
   // The embedded server's user must be able to pass through.
@@ -60,11 +60,11 @@ function makeSecrets(): Secrets {
 }
 
 function unreadable(file: string, error: unknown): ConfigError {
-  const why =
-    error instanceof Error && 'code' in error ? `cannot be read (${error.code})` : 'is not what was written there';
+  const code = codeOf(error);
+  const why = code ? `cannot be read (${code})` : 'is not what was written there';
   return new ConfigError([`${file} ${why}: bring it back, or remove its folder to start with an empty database.`]);
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+function codeOf(error: unknown): unknown {
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }

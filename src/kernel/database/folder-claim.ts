@@ -94,5 +94,5 @@ function inUse(dataDir: string, owner: number | undefined): EmbeddedPostgresErro
 }
 
 function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 }

@@ -50,7 +50,7 @@ export async function createHttpApplication(
 
 function createAdapter(config: Config): FastifyAdapter {
   return new FastifyAdapter({
-    trustProxy: config.http.trustProxy,
+    trustProxy: trustOf(config.http.trustProxy),
     bodyLimit: config.http.bodyLimitBytes,
     genReqId: requestIdOf,
     // The request id is ours to take over, with its own check.
@@ -59,6 +59,11 @@ function createAdapter(config: Config): FastifyAdapter {
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 200 },
   });
+}
+
+/** A number of proxies becomes a question per hop, which is the form that the adapter's types know. */
+function trustOf(trusted: string | number | false): string | false | ((address: string, hop: number) => boolean) {
+  return typeof trusted === 'number' ? (_address, hop) => hop < trusted : trusted;
 }
 
 async function protect(application: NestFastifyApplication, config: Config): Promise<void> {

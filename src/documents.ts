@@ -1,0 +1,52 @@
+import 'reflect-metadata';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppModule } from './app.module.js';
+import { exitWith } from './fatal.js';
+import { openInstallation } from './installation.js';
+import { errorsPage } from './kernel/errors/errors-page.js';
+import { describeApi } from './kernel/http/openapi.js';
+import { createHttpApplication } from './kernel/http/server.js';
+import { bringUpToDate } from './installation.js';
+import { accessMatrixPage, schemaPage } from './kernel/database/schema-pages.js';
+import { configurationPage } from './kernel/config/configuration-page.js';
+
+const folder = join(import.meta.dirname, '../../docs');
+
+/** Writes the pages of docs/ that are made from the code, or with `--check` says which of them are out of date. */
+async function main(isCheck: boolean): Promise<void> {
+  const pages = await makePages();
+  const stale: string[] = [];
+  for (const [name, text] of Object.entries(pages)) {
+    const file = join(folder, name);
+    const present = await readFile(file, 'utf8').catch(() => '');
+    if (present === text) continue;
+    stale.push(name);
+    if (!isCheck) await writeFile(file, text);
+  }
+  process.stdout.write(`${stale.length === 0 ? 'The pages are up to date.' : `${isCheck ? 'Out of date' : 'Written'}: ${stale.join(', ')}`}\n`);
+  if (isCheck && stale.length > 0) process.exitCode = 1;
+}
+
+async function makePages(): Promise<Record<string, string>> {
+  const installation = await openInstallation();
+  try {
+    await bringUpToDate(installation);
+    const application = await createHttpApplication(AppModule.with(installation.config, { withWorker: false }), installation.config);
+    await application.init();
+    const description = `${JSON.stringify(describeApi(application), null, 2)}\n`;
+    await application.close();
+    const { migrationUrl } = installation.config.database;
+    return {
+      'openapi.json': description,
+      'errors.md': errorsPage(),
+      'configuration.md': configurationPage(),
+      'schema.md': await schemaPage(migrationUrl),
+      'access-matrix.md': await accessMatrixPage(migrationUrl),
+    };
+  } finally {
+    await installation.embedded?.stop();
+  }
+}
+
+main(process.argv.includes('--check')).catch(exitWith);

@@ -1,0 +1,228 @@
+import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
+import { type Answer, type Service, startService } from '../support/service.js';
+import { bodyFor, type Route, routes } from '../support/routes.js';
+
+/**
+ * Every route of the API's description, called by every persona of one tenant with the other tenant's ids in every
+ * path, query and body position: no foreign row is shown or changed, and 'not yours' looks like 'not there'.
+ */
+
+const organisationPersonas = ['member', 'manager', 'owner', 'viewer', 'staff', 'provider', 'clinic_admin'];
+const outsiders = ['patient', 'research-partner', 'developer'];
+const personas = ['anonymous', ...outsiders, ...organisationPersonas];
+const nowhere = '00000000-0000-7000-8000-000000000000';
+
+interface Tenant {
+  slug: string;
+  organisationId: string;
+  clinicId: string;
+  userId: string;
+  providerId: string;
+  invitationId: string;
+  sessionId: string;
+  email: string;
+  name: string;
+}
+
+let service: Service;
+const tenants = new Map<string, Tenant>();
+
+beforeAll(async () => {
+  service = await startService();
+  for (const slug of ['northside', 'southbank']) tenants.set(slug, await describeTenant(slug));
+});
+afterAll(() => service.stop());
+
+async function describeTenant(slug: string): Promise<Tenant> {
+  const token = await service.tokenOf(demoAddress('owner', slug));
+  const clinics = await service.call('GET', '/clinics', { token });
+  const { id: clinicId, organisationId } = clinics.body.data[0];
+  const email = `invited@${slug}.example`;
+  const invitation = await service.call('POST', `/clinics/${clinicId}/invitations`, { token, body: { email, role: 'viewer' } });
+  const [row] = await service.database.sql<{ provider: string; person: string; session: string; name: string }>(
+    `SELECT (SELECT id FROM providers WHERE clinic_id = $1 LIMIT 1) AS provider, u.id AS person, o.name,
+            (SELECT id FROM auth.sessions WHERE user_id = (SELECT id FROM auth.users WHERE email = $3) LIMIT 1) AS session
+       FROM auth.users u, organisations o WHERE u.email = $2 AND o.id = $4`,
+    [clinicId, demoAddress('staff', slug), demoAddress('owner', slug), organisationId],
+  );
+  if (!row) throw new Error(`The demo has no ${slug}.`);
+  return {
+    slug,
+    organisationId,
+    clinicId,
+    userId: row.person,
+    providerId: row.provider,
+    invitationId: invitation.body.id,
+    sessionId: row.session,
+    email,
+    name: row.name,
+  };
+}
+
+/** Values for parameters and fields by their names. A new id parameter that is not here fails the test that needs it. */
+function valuesOf(tenant: Tenant): Record<string, string> {
+  const { organisationId, clinicId, userId, providerId, invitationId, sessionId } = tenant;
+  return {
+    organisationId,
+    clinicId,
+    userId,
+    providerId,
+    invitationId,
+    sessionId,
+    actorId: userId,
+    defaultClinicId: clinicId,
+    jobId: '1',
+  };
+}
+
+const fieldValues = {
+  password: 'a-long-unusual-phrase',
+  newPassword: 'a-long-unusual-phrase',
+  currentPassword: 'a-long-unusual-phrase',
+  token: 'x'.repeat(43),
+  refreshToken: 'rt_unknown',
+  timeZone: 'Europe/Berlin',
+  currency: 'EUR',
+  npiNumber: '1245319599',
+  slug: undefined,
+  phone: undefined,
+  avatarUrl: undefined,
+  locale: 'en',
+};
+
+function pathFor(route: Route, values: Record<string, string>): string {
+  return route.path.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name];
+    if (value === undefined) throw new Error(`${route.id}: give the parameter ${name} a value in valuesOf().`);
+    return value;
+  });
+}
+
+function queryFor(route: Route, values: Record<string, string>): string {
+  const named = route.queryParameters.filter(({ name }) => values[name] !== undefined);
+  return named.length === 0 ? '' : `?${named.map(({ name }) => `${name}=${values[name]}`).join('&')}`;
+}
+
+async function send(route: Route, persona: string, home: Tenant, path: string, values: Record<string, unknown>): Promise<Answer> {
+  const token = persona === 'anonymous' ? undefined : await service.tokenOf(persona.includes('@') ? persona : demoAddress(persona, home.slug));
+  const body = route.body ? bodyFor(route.body, { ...fieldValues, ...values, ...emailFor(route, values) }) : undefined;
+  return service.call(route.method, `/${path}`, { token, body });
+}
+
+/** A person is named by id or by address, never by both. */
+function emailFor(route: Route, values: Record<string, unknown>): Record<string, unknown> {
+  return route.id.startsWith('add') ? { email: undefined } : { email: values['invitedEmail'] };
+}
+
+/** Everything of a tenant, as one text: whatever of it changes, changes this. */
+async function stateOf(tenant: Tenant): Promise<string> {
+  const [row] = await service.database.sql<{ state: string }>(
+    `SELECT md5(string_agg(each.state, '' ORDER BY each.state)) AS state FROM (
+       SELECT o::text AS state FROM organisations o WHERE o.id = $1
+       UNION ALL SELECT m::text FROM organisation_members m WHERE m.organisation_id = $1
+       UNION ALL SELECT c::text FROM clinics c WHERE c.organisation_id = $1
+       UNION ALL SELECT r::text FROM user_clinic_roles r JOIN clinics c ON c.id = r.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT p::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT i::text FROM invitations i LEFT JOIN clinics c ON c.id = i.clinic_id
+                  WHERE $1 IN (i.organisation_id, c.organisation_id)
+       UNION ALL SELECT p::text FROM profiles p WHERE p.email LIKE '%@' || $2 || '.example'
+       UNION ALL SELECT (u.id, u.email, u.password_hash, u.disabled_at)::text FROM auth.users u WHERE u.email LIKE '%@' || $2 || '.example'
+       UNION ALL SELECT (s.id, s.revoked_at)::text FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id
+                  WHERE u.email LIKE '%@' || $2 || '.example'
+     ) each`,
+    [tenant.organisationId, tenant.slug],
+  );
+  return row?.state ?? '';
+}
+
+/** What an answer may not hold of the other tenant, but for what the request itself said. */
+async function secretsOf(tenant: Tenant): Promise<string[]> {
+  const rows = await service.database.sql<{ secret: string }>(
+    `SELECT id::text AS secret FROM profiles WHERE email LIKE '%@' || $2 || '.example'
+     UNION SELECT email::text FROM profiles WHERE email LIKE '%@' || $2 || '.example'
+     UNION SELECT name FROM clinics WHERE organisation_id = $1 UNION SELECT id::text FROM clinics WHERE organisation_id = $1
+     UNION SELECT name FROM organisations WHERE id = $1 UNION SELECT id::text FROM organisations WHERE id = $1
+     UNION SELECT p.id::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1`,
+    [tenant.organisationId, tenant.slug],
+  );
+  return rows.map(({ secret }) => secret);
+}
+
+/** An answer without what differs between any two requests. */
+function comparable({ status, body }: Answer): unknown {
+  const { instance: _, requestId: __, ...rest } = body ?? {};
+  return { status, ...rest };
+}
+
+const tenantRoutes = routes.filter(({ pathParameters }) => pathParameters.some((name) => name !== 'jobId'));
+
+describe('The description of the API', () => {
+  it('holds routes of tenants, so that the tests below are about something', () => {
+    expect(tenantRoutes.length).toBeGreaterThan(25);
+  });
+
+  it.each(routes.filter(({ body }) => body).map((route) => [route.id, route] as const))(
+    'lets the test make a body for %s that fits',
+    async (_id, route) => {
+      const home = tenants.get('northside') as Tenant;
+      const values = { ...valuesOf(home), invitedEmail: `fits-${route.id.toLowerCase()}@northside.example` };
+      const notThere = Object.fromEntries(Object.keys(values).map((name) => [name, nowhere]));
+      const answer = await send(route, demoAdmin, home, pathFor(route, notThere).replace(/^\/api\/v1\//, ''), values);
+      expect({ status: answer.status, errors: answer.body?.errors }).not.toMatchObject({ status: 400 });
+    },
+  );
+});
+
+describe.each([
+  ['northside', 'southbank'],
+  ['southbank', 'northside'],
+])('A person of %s who names what belongs to %s', (homeSlug, foreignSlug) => {
+  const home = () => tenants.get(homeSlug) as Tenant;
+  const foreign = () => tenants.get(foreignSlug) as Tenant;
+
+  it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))('%s', async (_name, route) => {
+    const before = await stateOf(foreign());
+    const secrets = await secretsOf(foreign());
+    for (const persona of personas) {
+      if (endsOwnSession.has(route.id)) continue;
+      for (const values of mixtures(route, home(), foreign())) {
+        const path = `${pathFor(route, values).replace(/^\/api\/v1\//, '')}${queryFor(route, values)}`;
+        const sent = route.path.startsWith('/api/v1') ? path : `/${path}`;
+        const answer = await send(route, persona, home(), sent, { ...values, invitedEmail: foreign().email });
+        const told = secrets.filter((secret) => answer.text.includes(secret) && !sent.includes(secret) && !Object.values(values).includes(secret));
+        expect({ persona, path, told }).toEqual({ persona, path, told: [] });
+        if (namesForeignPath(route, values, foreign())) {
+          expect({ persona, path, refused: answer.status >= 400 && answer.status < 500 }).toEqual({ persona, path, refused: true });
+          await expectLikeNotThere(route, persona, values, answer);
+        }
+      }
+    }
+    expect(await stateOf(foreign())).toBe(before);
+  });
+
+  /** The same call with ids that exist nowhere must be answered alike. */
+  async function expectLikeNotThere(route: Route, persona: string, values: Record<string, string>, answer: Answer): Promise<void> {
+    const absent = Object.fromEntries(
+      Object.entries(values).map(([name, value]) => [name, value === valuesOf(foreign())[name] && name !== 'jobId' ? nowhere : value]),
+    );
+    const path = `${pathFor(route, absent).replace(/^\/api\/v1\//, '')}${queryFor(route, absent)}`;
+    const other = await send(route, persona, home(), path, { ...absent, invitedEmail: foreign().email });
+    expect({ persona, route: route.id, answer: comparable(answer) }).toEqual({ persona, route: route.id, answer: comparable(other) });
+  }
+});
+
+/** Calls that end the session they are made with have no ids to mix up; auth's own tests are about them. */
+const endsOwnSession = new Set(['logOut', 'logOutEverywhere']);
+
+/** All foreign; and for paths of several ids, the own tenant with the other's thing inside. */
+function mixtures(route: Route, home: Tenant, foreign: Tenant): Record<string, string>[] {
+  const all = valuesOf(foreign);
+  const inside = { ...all, clinicId: home.clinicId, organisationId: home.organisationId };
+  const isNested = route.pathParameters.length > 1 || route.body !== undefined || route.queryParameters.length > 0;
+  return isNested ? [all, inside] : [all];
+}
+
+function namesForeignPath(route: Route, values: Record<string, string>, foreign: Tenant): boolean {
+  const theirs = valuesOf(foreign);
+  return route.pathParameters.some((name) => name !== 'jobId' && values[name] === theirs[name]);
+}
