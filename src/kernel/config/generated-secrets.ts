@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from './config-error.js';
@@ -33,19 +33,28 @@ export function readSecrets(dataDir: string, variables: Variables): Secrets {
 
 function keptSecrets(dataDir: string): Secrets {
   const file = join(dataDir, 'secrets.json');
+  if (!existsSync(file)) keepNewSecrets(dataDir, file);
   try {
     return Secrets.parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw unreadable(file, error);
+    throw unreadable(file, error);
   }
-  const made = makeSecrets();
-  // The embedded server's user must be able to pass through.
-  mkdirSync(dataDir, { recursive: true, mode: 0o711 });
-  // Written aside and renamed: a start that is cut off leaves no half a file.
-  writeFileSync(`${file}.new`, JSON.stringify(made, null, 2), { mode: 0o600 });
-  chmodSync(`${file}.new`, 0o600);
-  renameSync(`${file}.new`, file);
-  return made;
+}
+
+/** Written aside and linked: a start that is cut off leaves no half a file, and of two at once both use the first's. */
+function keepNewSecrets(dataDir: string, file: string): void {
+  const draft = `${file}.${process.pid}`;
+  try {
+    // The embedded server's user must be able to pass through.
+    mkdirSync(dataDir, { recursive: true, mode: 0o711 });
+    writeFileSync(draft, JSON.stringify(makeSecrets(), null, 2), { mode: 0o600 });
+    linkSync(draft, file);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST')
+      throw new ConfigError([`DATA_DIR: ${dataDir} cannot be written (${codeOf(error)}).`]);
+  } finally {
+    rmSync(draft, { force: true });
+  }
 }
 
 function makeSecrets(): Secrets {
