@@ -97,7 +97,7 @@ describe('A variable that cannot be used', () => {
     ['VAULT_KEYS', `one:${random()},one:${random()}`],
     ['VAULT_KEYS', ','],
     ['APP_KEY', 'c2hvcnQ='],
-  ])('%s=%s is named', (name, value) => {
+  ])('%s is named (case %#)', (name, value) => {
     expect(problemsOf({ [name]: value })).toEqual([expect.stringMatching(`^${name}: `)]);
   });
 

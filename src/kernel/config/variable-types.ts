@@ -49,7 +49,7 @@ export function keyRing(key: z.ZodType<Buffer, Buffer>) {
       else addProblem(id, key.safeParse(Buffer.from(encoded, 'base64')), context);
       if (id) ids.add(id);
     }
-    if (ids.size === 0) context.addIssue('must hold a key');
+    if (split(value).length === 0) context.addIssue('must hold a key');
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 import type { Config } from '../config/config.js';
@@ -24,8 +24,17 @@ export async function openDataSource(config: Config): Promise<DataSource> {
   return dataSource;
 }
 
+/** The data source's pool, of which a connection may break at any time without taking the process with it. */
 export function poolOf(dataSource: DataSource): Pool {
-  return (dataSource.driver as PostgresDriver).master as Pool;
+  const pool = (dataSource.driver as PostgresDriver).master as Pool;
+  const guarded = new WeakSet<PoolClient>();
+  pool.on('acquire', (client) => {
+    if (guarded.has(client)) return;
+    guarded.add(client);
+    // While it is lent out nobody but its user listens; the user's statement fails with the same error.
+    client.on('error', () => undefined);
+  });
+  return pool;
 }
 
 async function refuseUnsafeLogin(dataSource: DataSource): Promise<void> {

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { DatabaseError } from 'pg';
 
 /** Serialisation failure, deadlock, administrator's shutdown, crash shutdown, cannot connect now. */
@@ -11,7 +12,7 @@ const connectionMessages = /connection (terminated|ended|error)|timeout exceeded
 
 /** The database went away, or could not be reached. */
 export function isConnectionFailure(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  if (!types.isNativeError(error)) return false;
   if (error instanceof DatabaseError) return error.code?.startsWith('08') === true || isShutdown(error);
   if ('code' in error && typeof error.code === 'string' && connectionCodes.has(error.code)) return true;
   return connectionMessages.test(error.message);

@@ -85,8 +85,9 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
 
   private watchWorkers(): WorkerEvents {
     const events: WorkerEvents = new EventEmitter();
-    events.on('worker:create', ({ worker }) => this.workers.add(worker.workerId));
-    events.on('worker:release', ({ worker }) => this.workers.delete(worker.workerId));
+    // A job is locked in the name of the pool of workers, not of the one that runs it.
+    events.on('pool:create', ({ workerPool }) => this.workers.add(workerPool.id));
+    events.on('pool:release', ({ workerPool }) => this.workers.delete(workerPool.id));
     return events;
   }
 

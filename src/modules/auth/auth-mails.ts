@@ -89,4 +89,4 @@ export class AuthMails {
 const replaceToken = `
   WITH replaced AS (DELETE FROM auth.one_time_tokens WHERE user_id = $1 AND purpose = $2)
   INSERT INTO auth.one_time_tokens (user_id, purpose, token_hash, expires_at)
-  VALUES ($1, $2, $3, now() + make_interval(secs => $4 * 3600))`;
+  VALUES ($1, $2, $3, now() + make_interval(secs => $4::float8 * 3600))`;

@@ -63,9 +63,12 @@ export class OrganisationsService {
     return this.get(organisationId);
   }
 
-  /** Whether the slug was free. RETURNING would ask for a membership that the trigger has yet to make. */
+  /**
+   * Whether the slug was free. RETURNING, and naming the column of the conflict, would both ask for the right to read the
+   * row, which the creator has only once the trigger has made them a member.
+   */
   private async tryInsert(id: string, name: string, slug: string): Promise<boolean> {
-    await this.database.query(`${insertOrganisation} ON CONFLICT (slug) DO NOTHING`, [id, name, slug]);
+    await this.database.query(`${insertOrganisation} ON CONFLICT DO NOTHING`, [id, name, slug]);
     const [inserted] = await this.database.query('SELECT FROM public.organisations WHERE id = $1', [id]);
     return inserted !== undefined;
   }
