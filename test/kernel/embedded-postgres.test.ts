@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -14,8 +14,7 @@ let folder: string;
 let dataDir: string;
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'polyclinic embedded-'));
-  chmodSync(folder, 0o711);
-  dataDir = join(folder, 'data');
+  dataDir = folder;
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -20,8 +20,6 @@ const ourRoles = `SELECT rolname AS name FROM pg_roles
 export async function openTestServer(prefix) {
   await removeLeftovers();
   const folder = mkdtempSync(join(tmpdir(), `polyclinic-test-${process.pid}-`));
-  // The server's user must be able to pass through, or root's data would be kept elsewhere.
-  chmodSync(folder, 0o711);
   const server = await start(folder);
   const rolesBefore = process.env.TEST_DATABASE_URL ? await namesOf(server.adminUrl, ourRoles) : [];
   let closed;

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   chownSync,
   cpSync,
   existsSync,
@@ -95,8 +96,15 @@ function clusterFolder(dataDir: string, identity: Identity): string {
   const cluster = join(dataDir, 'postgres');
   const link = lstatSync(cluster, { throwIfNoEntry: false });
   if (link?.isSymbolicLink()) return existsSync(cluster) ? realpathSync(cluster) : makeElsewhere(dataDir, cluster);
+  if (!link) letThrough(dataDir, identity);
   if (link || canReach(dataDir, identity)) return cluster;
   return makeElsewhere(dataDir, cluster);
+}
+
+/** The folder is ours: where it alone bars the way, the server's user may pass (not look around) from now on. */
+function letThrough(dataDir: string, identity: Identity): void {
+  if (canReach(dataDir, identity) || !canReach(dirname(dataDir), identity)) return;
+  chmodSync(dataDir, statSync(dataDir).mode | 0o001);
 }
 
 /** The link is what counts: when it is gone, so is what belonged to it (the password above all). */

@@ -1,0 +1,54 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { type Service, startService } from './support/service.js';
+
+const run = promisify(execFile);
+const pages = ['README.md', ...readdirSync('docs').filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`)];
+
+/** The blocks of a page that are marked to be walked through: ```sh walk */
+function walkOf(page: string): string {
+  const text = readFileSync(page, 'utf8');
+  return [...text.matchAll(/^```sh walk\n(.*?)^```$/gms)].map(([, block]) => block).join('\n');
+}
+
+let service: Service;
+beforeAll(async () => {
+  service = await startService({ withWorker: true });
+});
+afterAll(() => service.stop());
+
+async function walk(page: string): Promise<string> {
+  const script = `set -euo pipefail\n${walkOf(page)}`;
+  const env = { PATH: process.env.PATH, API: `${service.url}/api/v1`, OUTBOX: service.config.mail.outboxDir };
+  const { stdout } = await run('bash', ['-c', script], { env });
+  return stdout;
+}
+
+describe('The walk through of README.md', () => {
+  it('does what it says, to the refusal of the other clinic', async () => {
+    const output = await walk('README.md');
+    expect(output).toContain('"name":"Riverside Dental"');
+    expect(output).toContain('"role":"staff"');
+    expect(output.match(/^not-found$/gm)).toHaveLength(2);
+    expect(output.match(/^role-too-low$/gm)).toHaveLength(1);
+    expect(output).toContain('"tableName":"public.invitations"');
+  });
+});
+
+describe('The walk through of', () => {
+  it.each(pages.filter((page) => page !== 'README.md' && walkOf(page) !== ''))('%s ends without an error', async (page) => {
+    const output = await walk(page);
+    expect(output).not.toContain('"code":"internal-error"');
+    expect(output.length).toBeGreaterThan(100);
+  });
+});
+
+describe('The pages', () => {
+  it.each(pages)('%s link to what is there', (page) => {
+    const text = readFileSync(page, 'utf8');
+    const folder = page.includes('/') ? 'docs/' : '';
+    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, target]) => `${folder}${target}`);
+    for (const target of targets) expect(() => readFileSync(target)).not.toThrow(/ENOENT/);
+  });
+});
