@@ -27,6 +27,7 @@ const modules = [AuthModule, ClinicsModule, InstanceModule];
 
 /** The whole service: the kernel, the modules that stand on it, and, where wanted, the worker. */
 @Module({})
+// biome-ignore lint/complexity/noStaticOnlyClass: a dynamic module is a class with a static method, by Nest's convention
 export class AppModule {
   static with(config: Config, { withWorker }: { withWorker: boolean }): DynamicModule {
     const worker = withWorker ? [JobWorkerModule] : [];

@@ -12,7 +12,10 @@ const commands: Record<string, { usage: string; run: Command }> = {
   migrate: { usage: 'migrate                bring the database up to date', run: migrate },
   'migrate:down': { usage: 'migrate:down [n]       undo the latest n migrations (1)', run: undo },
   'migrate:status': { usage: 'migrate:status         list migrations and which are applied', run: status },
-  'secrets:rotate': { usage: 'secrets:rotate         seal everything under the current key of VAULT_KEYS', run: rotate },
+  'secrets:rotate': {
+    usage: 'secrets:rotate         seal everything under the current key of VAULT_KEYS',
+    run: rotate,
+  },
 };
 
 async function migrate(installation: Installation): Promise<void> {
@@ -31,10 +34,16 @@ async function status({ config }: Installation): Promise<void> {
 }
 
 async function rotate({ config }: Installation): Promise<void> {
-  const application = await NestFactory.createApplicationContext(AppModule.with(config, { withWorker: false }), { logger: false });
+  const application = await NestFactory.createApplicationContext(AppModule.with(config, { withWorker: false }), {
+    logger: false,
+  });
   const results = await application.get(Rotation).run();
   await application.close();
-  print(results.length === 0 ? 'No column is sealed.' : indented(results.map((each) => `${each.table}.${each.column}: ${each.resealed}`)));
+  print(
+    results.length === 0
+      ? 'No column is sealed.'
+      : indented(results.map((each) => `${each.table}.${each.column}: ${each.resealed}`)),
+  );
 }
 
 function indented(lines: readonly string[]): string {

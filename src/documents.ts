@@ -3,13 +3,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppModule } from './app.module.js';
 import { exitWith } from './fatal.js';
-import { openInstallation } from './installation.js';
+import { bringUpToDate, openInstallation } from './installation.js';
+import { configurationPage } from './kernel/config/configuration-page.js';
+import { accessMatrixPage, schemaPage } from './kernel/database/schema-pages.js';
 import { errorsPage } from './kernel/errors/errors-page.js';
 import { describeApi } from './kernel/http/openapi.js';
 import { createHttpApplication } from './kernel/http/server.js';
-import { bringUpToDate } from './installation.js';
-import { accessMatrixPage, schemaPage } from './kernel/database/schema-pages.js';
-import { configurationPage } from './kernel/config/configuration-page.js';
 
 const folder = join(import.meta.dirname, '../../docs');
 
@@ -24,7 +23,9 @@ async function main(isCheck: boolean): Promise<void> {
     stale.push(name);
     if (!isCheck) await writeFile(file, text);
   }
-  process.stdout.write(`${stale.length === 0 ? 'The pages are up to date.' : `${isCheck ? 'Out of date' : 'Written'}: ${stale.join(', ')}`}\n`);
+  process.stdout.write(
+    `${stale.length === 0 ? 'The pages are up to date.' : `${isCheck ? 'Out of date' : 'Written'}: ${stale.join(', ')}`}\n`,
+  );
   if (isCheck && stale.length > 0) process.exitCode = 1;
 }
 
@@ -32,7 +33,10 @@ async function makePages(): Promise<Record<string, string>> {
   const installation = await openInstallation();
   try {
     await bringUpToDate(installation);
-    const application = await createHttpApplication(AppModule.with(installation.config, { withWorker: false }), installation.config);
+    const application = await createHttpApplication(
+      AppModule.with(installation.config, { withWorker: false }),
+      installation.config,
+    );
     await application.init();
     const description = `${JSON.stringify(describeApi(application), null, 2)}\n`;
     await application.close();

@@ -15,11 +15,14 @@ function sentenceFor(error: unknown): string {
   }
   if (!(error instanceof Error)) return String(error);
   const { code, port, syscall } = error as NodeJS.ErrnoException & { port?: number };
-  if (syscall === 'listen' && code === 'EADDRINUSE') return `Port ${port} is taken: set PORT to another one, or to 0 for any.`;
+  if (syscall === 'listen' && code === 'EADDRINUSE')
+    return `Port ${port} is taken: set PORT to another one, or to 0 for any.`;
   if (syscall === 'listen') return `The API cannot listen on port ${port} (${code}): look at HOST and PORT.`;
-  if (isConnectionFailure(error)) return `The database cannot be reached (${code ?? 'no answer'}): look at DATABASE_URL.`;
+  if (isConnectionFailure(error))
+    return `The database cannot be reached (${code ?? 'no answer'}): look at DATABASE_URL.`;
   if (code === '28P01' || code === '28000') return 'The database refuses the login: look at DATABASE_URL.';
   if (code === '3D000') return 'The database named by DATABASE_URL does not exist.';
-  if (code === '42501') return 'The login may not migrate: give one that may as MIGRATION_DATABASE_URL (docs/operations.md).';
+  if (code === '42501')
+    return 'The login may not migrate: give one that may as MIGRATION_DATABASE_URL (docs/operations.md).';
   return error.stack ?? error.message;
 }

@@ -4,7 +4,12 @@ import { promisify } from 'node:util';
 import { type Service, startService } from './support/service.js';
 
 const run = promisify(execFile);
-const pages = ['README.md', ...readdirSync('docs').filter((file) => file.endsWith('.md')).map((file) => `docs/${file}`)];
+const pages = [
+  'README.md',
+  ...readdirSync('docs')
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`),
+];
 
 /** The blocks of a page that are marked to be walked through: ```sh walk */
 function walkOf(page: string): string {
@@ -37,11 +42,14 @@ describe('The walk through of README.md', () => {
 });
 
 describe('The walk through of', () => {
-  it.each(pages.filter((page) => page !== 'README.md' && walkOf(page) !== ''))('%s ends without an error', async (page) => {
-    const output = await walk(page);
-    expect(output).not.toContain('"code":"internal-error"');
-    expect(output.length).toBeGreaterThan(100);
-  });
+  it.each(pages.filter((page) => page !== 'README.md' && walkOf(page) !== ''))(
+    '%s ends without an error',
+    async (page) => {
+      const output = await walk(page);
+      expect(output).not.toContain('"code":"internal-error"');
+      expect(output.length).toBeGreaterThan(100);
+    },
+  );
 });
 
 describe('The pages', () => {

@@ -31,7 +31,16 @@ export class CreateUsers1795219201000 implements MigrationInterface {
   }
 
   private async declareAccess(queryRunner: QueryRunner): Promise<void> {
-    const visible = ['id', 'email', 'email_verified_at', 'disabled_at', 'last_login_at', 'legacy_id', 'created_at', 'updated_at'];
+    const visible = [
+      'id',
+      'email',
+      'email_verified_at',
+      'disabled_at',
+      'last_login_at',
+      'legacy_id',
+      'created_at',
+      'updated_at',
+    ];
     await declareAccess(queryRunner, {
       table: 'auth.users',
       access: {
@@ -53,7 +62,16 @@ export class CreateUsers1795219201000 implements MigrationInterface {
       },
       audit: {},
     });
-    const sessionColumns = ['id', 'user_id', 'user_agent', 'address', 'created_at', 'refreshed_at', 'expires_at', 'revoked_at'];
+    const sessionColumns = [
+      'id',
+      'user_id',
+      'user_agent',
+      'address',
+      'created_at',
+      'refreshed_at',
+      'expires_at',
+      'revoked_at',
+    ];
     await declareAccess(queryRunner, {
       table: 'auth.sessions',
       access: {

@@ -91,7 +91,10 @@ export class CreateOrganisationsAndClinics1795219202000 implements MigrationInte
             rows: organisationRows('organisation_id', 'manager'),
             columns: ['id', 'organisation_id', 'name', 'location', 'time_zone', 'currency', 'created_by'],
           },
-          update: { rows: clinicRows('id', 'clinic_admin'), columns: ['name', 'location', 'time_zone', 'currency', 'status'] },
+          update: {
+            rows: clinicRows('id', 'clinic_admin'),
+            columns: ['name', 'location', 'time_zone', 'currency', 'status'],
+          },
           delete: { rows: organisationRows('organisation_id', 'manager') },
         },
         super_admin: everything,

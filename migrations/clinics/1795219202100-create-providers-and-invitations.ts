@@ -70,7 +70,16 @@ export class CreateProvidersAndInvitations1795219202100 implements MigrationInte
           select: { rows: grantable, columns: visible },
           insert: {
             rows: grantable,
-            columns: ['id', 'clinic_id', 'organisation_id', 'email', 'clinic_role', 'organisation_role', 'expires_at', 'created_by'],
+            columns: [
+              'id',
+              'clinic_id',
+              'organisation_id',
+              'email',
+              'clinic_role',
+              'organisation_role',
+              'expires_at',
+              'created_by',
+            ],
           },
           update: { rows: grantable, columns: ['revoked_at'] },
         },

@@ -99,7 +99,11 @@ function grantStatements(table: string, role: string, command: string, grant: Gr
 }
 
 function auditStatements(table: string, { clinic = '', organisation = '', masked = [] }: AuditDeclaration): string[] {
-  const images = { insert: 'NEW TABLE AS new_rows', update: 'OLD TABLE AS old_rows NEW TABLE AS new_rows', delete: 'OLD TABLE AS old_rows' };
+  const images = {
+    insert: 'NEW TABLE AS new_rows',
+    update: 'OLD TABLE AS old_rows NEW TABLE AS new_rows',
+    delete: 'OLD TABLE AS old_rows',
+  };
   return Object.entries(images).map(
     ([command, tables]) =>
       `CREATE TRIGGER audit_${command} AFTER ${command.toUpperCase()} ON ${table} REFERENCING ${tables}

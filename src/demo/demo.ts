@@ -50,11 +50,16 @@ export function describeDemo(): string[] {
   ];
 }
 
-async function seedOrganisation(client: pg.Client, hash: string, demo: (typeof demoOrganisations)[number]): Promise<void> {
-  const organisationId = await insert(client, 'INSERT INTO public.organisations (name, slug) VALUES ($1, $2) RETURNING id', [
-    demo.name,
-    demo.slug,
-  ]);
+async function seedOrganisation(
+  client: pg.Client,
+  hash: string,
+  demo: (typeof demoOrganisations)[number],
+): Promise<void> {
+  const organisationId = await insert(
+    client,
+    'INSERT INTO public.organisations (name, slug) VALUES ($1, $2) RETURNING id',
+    [demo.name, demo.slug],
+  );
   for (const role of organisationRoles) {
     const userId = await addPerson(client, hash, demoAddress(role, demo.slug), 'provider');
     await client.query('INSERT INTO public.organisation_members (organisation_id, user_id, role) VALUES ($1, $2, $3)', [
@@ -81,7 +86,11 @@ function addClinic(client: pg.Client, organisationId: string, name: string): Pro
 /** A member of the clinic; the one whose role is `provider` treats patients there too. */
 async function addMember(client: pg.Client, hash: string, clinicId: string, role: string, slug: string): Promise<void> {
   const userId = await addPerson(client, hash, demoAddress(role, slug), 'provider');
-  await client.query('INSERT INTO public.user_clinic_roles (clinic_id, user_id, role) VALUES ($1, $2, $3)', [clinicId, userId, role]);
+  await client.query('INSERT INTO public.user_clinic_roles (clinic_id, user_id, role) VALUES ($1, $2, $3)', [
+    clinicId,
+    userId,
+    role,
+  ]);
   if (role !== 'provider') return;
   await client.query(
     `INSERT INTO public.providers (clinic_id, user_id, name, provider_type, specialty, npi_number)
@@ -92,10 +101,11 @@ async function addMember(client: pg.Client, hash: string, clinicId: string, role
 
 async function addPerson(client: pg.Client, hash: string, email: string, userType: string): Promise<string> {
   const [first = '', last = ''] = email.split('@').map((part) => part.split('.')[0] ?? '');
-  const id = await insert(client, 'INSERT INTO auth.users (email, password_hash, email_verified_at) VALUES ($1, $2, now()) RETURNING id', [
-    email,
-    hash,
-  ]);
+  const id = await insert(
+    client,
+    'INSERT INTO auth.users (email, password_hash, email_verified_at) VALUES ($1, $2, now()) RETURNING id',
+    [email, hash],
+  );
   await client.query('UPDATE public.profiles SET first_name = $2, last_name = $3, user_type = $4 WHERE id = $1', [
     id,
     capitalised(first),

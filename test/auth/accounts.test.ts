@@ -6,7 +6,10 @@ let service: Service;
 let mailbox: Mailbox;
 beforeAll(async () => {
   mailbox = await openMailbox();
-  service = await startService({ withWorker: true, variables: { SMTP_URL: mailbox.smtpUrl, REQUIRE_VERIFIED_EMAIL: 'true' } });
+  service = await startService({
+    withWorker: true,
+    variables: { SMTP_URL: mailbox.smtpUrl, REQUIRE_VERIFIED_EMAIL: 'true' },
+  });
 });
 afterAll(async () => {
   await service.stop();
@@ -32,17 +35,22 @@ describe('Registering', () => {
 
   it('answers alike for an address that is taken, and only its owner is told, by mail', async () => {
     const free = await service.call('POST', '/auth/register', { body: somebody('grace') });
-    const taken = await service.call('POST', '/auth/register', { body: { ...somebody('ADA'), email: 'Ada@People.example' } });
+    const taken = await service.call('POST', '/auth/register', {
+      body: { ...somebody('ADA'), email: 'Ada@People.example' },
+    });
     expect([taken.status, taken.body]).toEqual([free.status, free.body]);
     expect((await mailbox.next('ada@people.example')).subject).toBe('Please confirm your e-mail address');
     expect((await mailbox.next('ada@people.example')).subject).toBe('You have an account already');
   });
 
-  it.each(['userType', 'clinicId', 'role', 'emailVerifiedAt'])('refuses sign-up data that names a %s', async (field) => {
-    const answer = await service.call('POST', '/auth/register', { body: { ...somebody('eve'), [field]: 'admin' } });
-    expect(answer.status).toBe(400);
-    expect(answer.body.errors).toEqual([{ path: field, code: 'unknown-field', message: 'There is no such field.' }]);
-  });
+  it.each(['userType', 'clinicId', 'role', 'emailVerifiedAt'])(
+    'refuses sign-up data that names a %s',
+    async (field) => {
+      const answer = await service.call('POST', '/auth/register', { body: { ...somebody('eve'), [field]: 'admin' } });
+      expect(answer.status).toBe(400);
+      expect(answer.body.errors).toEqual([{ path: field, code: 'unknown-field', message: 'There is no such field.' }]);
+    },
+  );
 
   it.each([
     ['short', 400, 'invalid-request'],
@@ -69,7 +77,9 @@ describe('An unverified address', () => {
     const outdated = await service.call('POST', '/auth/email/verify', { body: { token: first.token } });
     expect([outdated.status, outdated.body.code]).toEqual([422, 'invalid-one-time-token']);
 
-    const twice = await Promise.all([1, 2].map(() => service.call('POST', '/auth/email/verify', { body: { token: second.token } })));
+    const twice = await Promise.all(
+      [1, 2].map(() => service.call('POST', '/auth/email/verify', { body: { token: second.token } })),
+    );
     expect(twice.map(({ status }) => status).sort()).toEqual([204, 422]);
     expect((await service.call('POST', '/organisations', { token, body: { name: 'In time' } })).status).toBe(201);
   });
@@ -77,7 +87,9 @@ describe('An unverified address', () => {
 
 describe('A forgotten password', () => {
   it('is answered alike for everybody', async () => {
-    const known = await service.call('POST', '/auth/password/forgot', { body: { email: demoAddress('viewer', 'northside') } });
+    const known = await service.call('POST', '/auth/password/forgot', {
+      body: { email: demoAddress('viewer', 'northside') },
+    });
     const unknown = await service.call('POST', '/auth/password/forgot', { body: { email: 'nobody@people.example' } });
     expect([known.status, known.text]).toEqual([202, '']);
     expect([unknown.status, unknown.text]).toEqual([202, '']);
@@ -91,7 +103,11 @@ describe('A forgotten password', () => {
     const weak = await service.call('POST', '/auth/password/reset', { body: { token, password: '1234567890' } });
     expect(weak.body.code).toBe('password-too-common');
 
-    const both = await Promise.all(['first new phrase', 'second new phrase'].map((secret) => service.call('POST', '/auth/password/reset', { body: { token, password: secret } })));
+    const both = await Promise.all(
+      ['first new phrase', 'second new phrase'].map((secret) =>
+        service.call('POST', '/auth/password/reset', { body: { token, password: secret } }),
+      ),
+    );
     expect(both.map(({ status }) => status).sort()).toEqual([204, 422]);
     const ended = await service.call('GET', '/auth/me', { token: before.accessToken });
     expect([ended.status, ended.body.code]).toEqual([401, 'session-ended']);
@@ -107,7 +123,9 @@ describe('A forgotten password', () => {
     expect(other.body.code).toBe('invalid-one-time-token');
     const [life] = await service.database.sql<{ minutes: number }>(
       `SELECT round(extract(epoch FROM t.expires_at - t.created_at) / 60)::int AS minutes FROM auth.one_time_tokens t JOIN auth.users u ON u.id = t.user_id
-        WHERE u.email = $1`, [email]);
+        WHERE u.email = $1`,
+      [email],
+    );
     expect(life?.minutes).toBe(30);
     await service.database.sql(`UPDATE auth.one_time_tokens SET expires_at = now() - interval '1 second'`);
     const late = await service.call('POST', '/auth/password/reset', { body: { token, password: 'a fine new phrase' } });
@@ -120,9 +138,15 @@ describe('Changing the password', () => {
     const email = demoAddress('member', 'northside');
     const here = (await logIn(email, demoPassword)).body.accessToken;
     const elsewhere = (await logIn(email, demoPassword)).body.accessToken;
-    const wrong = await service.call('POST', '/auth/password/change', { token: here, body: { currentPassword: 'not it', newPassword: 'a fine new phrase' } });
+    const wrong = await service.call('POST', '/auth/password/change', {
+      token: here,
+      body: { currentPassword: 'not it', newPassword: 'a fine new phrase' },
+    });
     expect([wrong.status, wrong.body.code]).toEqual([401, 'wrong-credentials']);
-    const changed = await service.call('POST', '/auth/password/change', { token: here, body: { currentPassword: demoPassword, newPassword: 'a fine new phrase' } });
+    const changed = await service.call('POST', '/auth/password/change', {
+      token: here,
+      body: { currentPassword: demoPassword, newPassword: 'a fine new phrase' },
+    });
     expect(changed.status).toBe(204);
     expect((await service.call('GET', '/auth/me', { token: here })).status).toBe(200);
     expect((await service.call('GET', '/auth/me', { token: elsewhere })).status).toBe(401);
@@ -154,15 +178,30 @@ describe('Mail', () => {
 describe('The own profile', () => {
   it('can be changed, but for what decides access', async () => {
     const token = await service.tokenOf(demoAddress('patient', 'northside'));
-    const changed = await service.call('PATCH', '/auth/me', { token, body: { firstName: 'Rosalind', locale: 'de', timeZone: 'Europe/Berlin' } });
-    expect(changed.body).toMatchObject({ firstName: 'Rosalind', locale: 'de', timeZone: 'Europe/Berlin', userType: 'patient' });
-    for (const body of [{ userType: 'admin' }, { email: 'other@people.example' }, { id: changed.body.id }, { deletedAt: null }]) {
+    const changed = await service.call('PATCH', '/auth/me', {
+      token,
+      body: { firstName: 'Rosalind', locale: 'de', timeZone: 'Europe/Berlin' },
+    });
+    expect(changed.body).toMatchObject({
+      firstName: 'Rosalind',
+      locale: 'de',
+      timeZone: 'Europe/Berlin',
+      userType: 'patient',
+    });
+    for (const body of [
+      { userType: 'admin' },
+      { email: 'other@people.example' },
+      { id: changed.body.id },
+      { deletedAt: null },
+    ]) {
       expect((await service.call('PATCH', '/auth/me', { token, body })).status).toBe(400);
     }
   });
 
   it('cannot be made an admin in the database either: the column is not granted', async () => {
-    const { body } = await service.call('GET', '/auth/me', { token: await service.tokenOf(demoAddress('patient', 'northside')) });
+    const { body } = await service.call('GET', '/auth/me', {
+      token: await service.tokenOf(demoAddress('patient', 'northside')),
+    });
     const attempt = `DO $$ BEGIN
       PERFORM set_config('app.user_id', '${body.id}', true);
       SET LOCAL ROLE authenticated;
@@ -174,8 +213,12 @@ describe('The own profile', () => {
   it('takes as default clinic only one in which the person has a role', async () => {
     const token = await service.tokenOf(demoAddress('viewer', 'northside'));
     const own = (await service.call('GET', '/clinics', { token })).body.data[0].id;
-    const foreign = (await service.call('GET', '/clinics', { token: await service.tokenOf(demoAddress('viewer', 'southbank')) })).body.data[0].id;
-    expect((await service.call('PATCH', '/auth/me', { token, body: { defaultClinicId: own } })).body.defaultClinicId).toBe(own);
+    const foreign = (
+      await service.call('GET', '/clinics', { token: await service.tokenOf(demoAddress('viewer', 'southbank')) })
+    ).body.data[0].id;
+    expect(
+      (await service.call('PATCH', '/auth/me', { token, body: { defaultClinicId: own } })).body.defaultClinicId,
+    ).toBe(own);
     for (const id of [foreign, '00000000-0000-7000-8000-000000000000']) {
       const refused = await service.call('PATCH', '/auth/me', { token, body: { defaultClinicId: id } });
       expect([refused.status, refused.body.code]).toEqual([422, 'not-your-clinic']);

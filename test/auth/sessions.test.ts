@@ -13,7 +13,8 @@ afterAll(() => service.stop());
 const email = demoAddress('viewer', 'northside');
 
 async function logIn(address = email, headers: Record<string, string> = {}): Promise<Answer['body']> {
-  return (await service.call('POST', '/auth/login', { body: { email: address, password: demoPassword }, headers })).body;
+  return (await service.call('POST', '/auth/login', { body: { email: address, password: demoPassword }, headers }))
+    .body;
 }
 function refresh(refreshToken: string, headers: Record<string, string> = {}): Promise<Answer> {
   return service.call('POST', '/auth/refresh', { body: { refreshToken }, headers });
@@ -30,11 +31,15 @@ describe('Logging in', () => {
   });
 
   it('refuses a wrong password, an unknown address and a disabled user alike', async () => {
-    await service.database.sql(`UPDATE auth.users SET disabled_at = now() WHERE email = $1`, [demoAddress('developer', 'southbank')]);
+    await service.database.sql(`UPDATE auth.users SET disabled_at = now() WHERE email = $1`, [
+      demoAddress('developer', 'southbank'),
+    ]);
     const answers = await Promise.all([
       service.call('POST', '/auth/login', { body: { email, password: 'not the password' } }),
       service.call('POST', '/auth/login', { body: { email: 'nobody@people.example', password: demoPassword } }),
-      service.call('POST', '/auth/login', { body: { email: demoAddress('developer', 'southbank'), password: demoPassword } }),
+      service.call('POST', '/auth/login', {
+        body: { email: demoAddress('developer', 'southbank'), password: demoPassword },
+      }),
     ]);
     const comparable = answers.map(({ status, body: { requestId: _, ...rest } }) => ({ status, ...rest }));
     expect(new Set(comparable.map((each) => JSON.stringify(each))).size).toBe(1);
@@ -44,7 +49,8 @@ describe('Logging in', () => {
   it('slows down guessing at an account, more with each failure, and forgets when the password is right', async () => {
     await service.database.sql('DELETE FROM app.rate_limits');
     const strict = await startService({ database: service.database, variables: { FREE_ATTEMPTS: '3' } });
-    const attempt = (password: string) => strict.call('POST', '/auth/login', { body: { email: demoAddress('staff', 'southbank'), password } });
+    const attempt = (password: string) =>
+      strict.call('POST', '/auth/login', { body: { email: demoAddress('staff', 'southbank'), password } });
     const statuses: number[] = [];
     for (let round = 0; round < 5; round += 1) statuses.push((await attempt(`wrong ${round}`)).status);
     expect(statuses).toEqual([401, 401, 401, 401, 429]);
@@ -60,7 +66,11 @@ describe('Logging in', () => {
   it('lets no burst of guesses through at once', async () => {
     const strict = await startService({ database: service.database, variables: { FREE_ATTEMPTS: '3' } });
     const burst = await Promise.all(
-      Array.from({ length: 30 }, (_, index) => strict.call('POST', '/auth/login', { body: { email: demoAddress('owner', 'southbank'), password: `guess ${index}` } })),
+      Array.from({ length: 30 }, (_, index) =>
+        strict.call('POST', '/auth/login', {
+          body: { email: demoAddress('owner', 'southbank'), password: `guess ${index}` },
+        }),
+      ),
     );
     const tried = burst.filter(({ status }) => status === 401).length;
     expect(tried).toBeLessThanOrEqual(4);
@@ -90,7 +100,14 @@ describe('Refreshing', () => {
 
   it.each([
     ['another program', async () => undefined, { 'user-agent': 'a thief' }],
-    ['the same program after ten seconds', (id: string) => service.database.sql(`UPDATE auth.sessions SET refreshed_at = now() - interval '11 seconds' WHERE id = $1`, [id]), {}],
+    [
+      'the same program after ten seconds',
+      (id: string) =>
+        service.database.sql(`UPDATE auth.sessions SET refreshed_at = now() - interval '11 seconds' WHERE id = $1`, [
+          id,
+        ]),
+      {},
+    ],
   ])('with a used token by %s ends the whole session, and the log says so', async (_who, arrange, headers) => {
     const first = await logIn();
     const second = (await refresh(first.refreshToken)).body;
@@ -100,7 +117,10 @@ describe('Refreshing', () => {
     expect([replay.status, replay.body.code]).toEqual([401, 'refresh-refused']);
     expect(await isAlive(second.accessToken)).toBe(false);
     expect((await refresh(second.refreshToken)).status).toBe(401);
-    const events = await service.database.sql(`SELECT action, changes FROM audit.events WHERE row_id = $1 AND table_name = 'auth.sessions'`, [sessionId]);
+    const events = await service.database.sql(
+      `SELECT action, changes FROM audit.events WHERE row_id = $1 AND table_name = 'auth.sessions'`,
+      [sessionId],
+    );
     expect(events).toEqual([{ action: 'refuse', changes: { reason: [null, 'refresh token used twice'] } }]);
   });
 
@@ -112,9 +132,12 @@ describe('Refreshing', () => {
     expect(await isAlive(second.accessToken)).toBe(false);
   });
 
-  it.each(['', 'nonsense', 'rt_00000000-0000-7000-8000-000000000000_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'])('refuses %j', async (token) => {
-    expect([400, 401]).toContain((await refresh(token)).status);
-  });
+  it.each(['', 'nonsense', 'rt_00000000-0000-7000-8000-000000000000_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'])(
+    'refuses %j',
+    async (token) => {
+      expect([400, 401]).toContain((await refresh(token)).status);
+    },
+  );
 
   it('works although the access token that is sent along has expired', async () => {
     const { refreshToken } = await logIn();
@@ -144,7 +167,10 @@ describe('Logging out', () => {
     const here = await logIn(email, { 'user-agent': 'a browser' });
     const there = await logIn(email, { 'user-agent': 'a telephone' });
     const list = (await service.call('GET', '/auth/sessions', { token: here.accessToken })).body.data;
-    expect(list.find(({ isCurrent }: { isCurrent: boolean }) => isCurrent)).toMatchObject({ userAgent: 'a browser', address: '127.0.0.1' });
+    expect(list.find(({ isCurrent }: { isCurrent: boolean }) => isCurrent)).toMatchObject({
+      userAgent: 'a browser',
+      address: '127.0.0.1',
+    });
     expect(JSON.stringify(list)).not.toContain('ash');
     const theirs = list.find(({ userAgent }: { userAgent: string }) => userAgent === 'a telephone').id;
     const stranger = await service.tokenOf(demoAddress('viewer', 'southbank'));
@@ -162,8 +188,14 @@ describe('An access token', () => {
     ['that is no token', async () => 'nonsense'],
     ['signed by another key under our id', async () => forge({ kid: ownKeyId() }, foreignKey)],
     ['of an unknown key', async () => forge({ kid: 'unknown' }, foreignKey)],
-    ['without signature', async () => `${encode({ alg: 'none', kid: ownKeyId() })}.${encode({ ...claims, sub: 'x' })}.`],
-    ['signed with a secret instead (alg confusion)', async () => new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: ownKeyId() }).sign(new Uint8Array(32))],
+    [
+      'without signature',
+      async () => `${encode({ alg: 'none', kid: ownKeyId() })}.${encode({ ...claims, sub: 'x' })}.`,
+    ],
+    [
+      'signed with a secret instead (alg confusion)',
+      async () => new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: ownKeyId() }).sign(new Uint8Array(32)),
+    ],
     ['of another audience', async () => forge({ kid: ownKeyId() }, ownKey(), { aud: 'somebody-else' })],
     ['of another issuer', async () => forge({ kid: ownKeyId() }, ownKey(), { iss: 'somebody-else' })],
     ['that has expired', async () => forge({ kid: ownKeyId() }, ownKey(), { exp: Math.floor(Date.now() / 1000) - 1 })],
@@ -177,7 +209,10 @@ describe('An access token', () => {
   it('that claims a type which the user has no longer is out of date, and gives no more than the user has', async () => {
     const promoted = await logIn(demoAddress('research-partner', 'northside'));
     const admin = await service.tokenOf(demoAdmin);
-    const changed = await service.call('PATCH', `/users/${promoted.user.id}`, { token: admin, body: { userType: 'admin' } });
+    const changed = await service.call('PATCH', `/users/${promoted.user.id}`, {
+      token: admin,
+      body: { userType: 'admin' },
+    });
     expect(changed.body.userType).toBe('admin');
     const outdated = await service.call('GET', '/audit', { token: promoted.accessToken });
     expect(outdated.status).toBe(403);
@@ -195,7 +230,10 @@ describe('An access token', () => {
     const next = generateKeyPairSync('ed25519').privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64');
     const rotated = await startService({
       database: service.database,
-      variables: { JWT_KEYS: `next:${next},${service.config.tokens.jwtKeys}`, JWT_ISSUER: service.config.tokens.issuer },
+      variables: {
+        JWT_KEYS: `next:${next},${service.config.tokens.jwtKeys}`,
+        JWT_ISSUER: service.config.tokens.issuer,
+      },
     });
     const { accessToken } = await logIn();
     expect((await rotated.call('GET', '/auth/me', { token: accessToken })).status).toBe(200);
@@ -215,9 +253,20 @@ describe('An access token', () => {
   function encode(value: object): string {
     return Buffer.from(JSON.stringify(value)).toString('base64url');
   }
-  function forge(header: { kid: string }, key: ReturnType<typeof ownKey>, overrides: Record<string, unknown> = {}): Promise<string> {
+  function forge(
+    header: { kid: string },
+    key: ReturnType<typeof ownKey>,
+    overrides: Record<string, unknown> = {},
+  ): Promise<string> {
     const exp = Math.floor(Date.now() / 1000) + 600;
-    const payload = { ...claims, sub: claims.sid, iss: service.config.tokens.issuer, aud: 'polyclinic', exp, ...overrides };
+    const payload = {
+      ...claims,
+      sub: claims.sid,
+      iss: service.config.tokens.issuer,
+      aud: 'polyclinic',
+      exp,
+      ...overrides,
+    };
     return new SignJWT(payload).setProtectedHeader({ alg: 'EdDSA', ...header }).sign(key);
   }
 
@@ -225,7 +274,11 @@ describe('An access token', () => {
     const tokens = service.application.get(AccessTokens);
     const { accessToken, user } = await logIn();
     expect(await tokens.verify(accessToken)).toMatchObject({ userId: user.id });
-    const twin = await forge({ kid: ownKeyId() }, ownKey(), { sub: user.id, sid: String(decodeJwt(accessToken).sid), user_type: 'provider' });
+    const twin = await forge({ kid: ownKeyId() }, ownKey(), {
+      sub: user.id,
+      sid: String(decodeJwt(accessToken).sid),
+      user_type: 'provider',
+    });
     expect(await isAlive(twin)).toBe(true);
   });
 });

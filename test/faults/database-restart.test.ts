@@ -1,12 +1,12 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { demoAddress, seedDemo } from '../../src/demo/demo.js';
 import { loadConfig } from '../../src/kernel/config/config.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/kernel/database/embedded-postgres.js';
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import type { TestDatabase } from '../support/database.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
@@ -20,7 +20,12 @@ let service: Service;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'polyclinic-restart-'));
   server = await startEmbeddedPostgres(folder, { admin: 'for-this-test', api: 'for-this-test' });
-  const variables = { NODE_ENV: 'test', DATA_DIR: folder, DATABASE_URL: server.apiUrl, MIGRATION_DATABASE_URL: server.adminUrl };
+  const variables = {
+    NODE_ENV: 'test',
+    DATA_DIR: folder,
+    DATABASE_URL: server.apiUrl,
+    MIGRATION_DATABASE_URL: server.adminUrl,
+  };
   await run(process.execPath, ['dist/src/cli.js', 'migrate'], { env: { ...variables, PATH: process.env.PATH } });
   await seedDemo(loadConfig({ ...variables, ARGON2_MEMORY_KIB: '1024', ARGON2_PASSES: '1' }));
   service = await startService({ database: databaseOf(server), withWorker: true });
@@ -54,7 +59,10 @@ describe('200 requests while the database crashes and comes back', () => {
       const isWrite = index % 4 === 0;
       answers.push(
         isWrite
-          ? await service.call('POST', '/organisations', { token, body: { name: `Under load ${index}`, slug: `under-load-${index}` } })
+          ? await service.call('POST', '/organisations', {
+              token,
+              body: { name: `Under load ${index}`, slug: `under-load-${index}` },
+            })
           : await service.call('GET', '/auth/me', { token }),
       );
     };
@@ -63,10 +71,18 @@ describe('200 requests while the database crashes and comes back', () => {
     await crash();
     await all;
 
-    const wrong = answers.filter(({ status, body }) => ![200, 201].includes(status) && !(status === 503 && body.code === 'database-unavailable'));
+    const wrong = answers.filter(
+      ({ status, body }) => ![200, 201].includes(status) && !(status === 503 && body.code === 'database-unavailable'),
+    );
     expect(wrong.map(({ text }) => text)).toEqual([]);
-    expect(answers.filter(({ status }) => status === 503).every(({ headers }) => headers.get('retry-after') === '1')).toBe(true);
-    expect(answers.filter(({ status }) => status === 200).every(({ body }) => body.email === demoAddress('owner', 'northside'))).toBe(true);
+    expect(
+      answers.filter(({ status }) => status === 503).every(({ headers }) => headers.get('retry-after') === '1'),
+    ).toBe(true);
+    expect(
+      answers
+        .filter(({ status }) => status === 200)
+        .every(({ body }) => body.email === demoAddress('owner', 'northside')),
+    ).toBe(true);
 
     await expectToRecover(token);
     await expectNothingHalfWritten(answers);
@@ -95,7 +111,9 @@ describe('200 requests while the database crashes and comes back', () => {
   }
 
   it('let the worker go on as well: a mail that is asked for afterwards is sent', async () => {
-    const answer = await service.call('POST', '/auth/password/forgot', { body: { email: demoAddress('owner', 'northside') } });
+    const answer = await service.call('POST', '/auth/password/forgot', {
+      body: { email: demoAddress('owner', 'northside') },
+    });
     expect(answer.status).toBe(202);
     const client = new pg.Client(server.adminUrl);
     await client.connect();

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { createTestDatabase, type TestDatabase, testServer } from '../support/database.js';
 
 const run = promisify(execFile);
@@ -97,7 +97,9 @@ async function fingerprint(database: TestDatabase): Promise<string[]> {
 
 /** `pg_dump -s`, where there is one of the server's version; undefined elsewhere: the fingerprint then speaks alone. */
 async function dump(database: TestDatabase): Promise<string | undefined> {
-  const [version] = await database.sql<{ major: string }>(`SELECT split_part(current_setting('server_version'), '.', 1) AS major`);
+  const [version] = await database.sql<{ major: string }>(
+    `SELECT split_part(current_setting('server_version'), '.', 1) AS major`,
+  );
   const program = `/usr/lib/postgresql/${version?.major}/bin/pg_dump`;
   if (!existsSync(program)) return undefined;
   const { stdout } = await run(program, ['-s', '--no-comments', database.adminUrl], { maxBuffer: 64 * 1024 * 1024 });

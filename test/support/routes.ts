@@ -25,7 +25,6 @@ interface OpenApiOperation {
   description?: string;
   parameters?: Parameter[];
   requestBody?: { content: Record<string, { schema: JsonSchema }> };
-  security?: unknown[];
 }
 
 interface OpenApi {
@@ -37,7 +36,6 @@ export interface Route {
   id: string;
   method: string;
   path: string;
-  isPublic: boolean;
   pathParameters: string[];
   queryParameters: Parameter[];
   body: JsonSchema | undefined;
@@ -50,7 +48,6 @@ export const routes: Route[] = Object.entries(document.paths).flatMap(([path, op
     id: operation.operationId,
     method: method.toUpperCase(),
     path,
-    isPublic: operation.security === undefined,
     pathParameters: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? ''),
     queryParameters: (operation.parameters ?? []).filter((parameter) => parameter.in === 'query'),
     body: operation.requestBody?.content['application/json']?.schema,

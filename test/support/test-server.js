@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -75,8 +75,8 @@ function namesOf(adminUrl, query, values = []) {
 async function removeLeftovers() {
   for (const name of readdirSync(tmpdir())) {
     const [, owner] = /^polyclinic-test-(\d+)-/.exec(name) ?? [];
-    if (!owner || isAlive(Number(owner))) continue;
     const folder = join(tmpdir(), name);
+    if (!owner || isAlive(Number(owner)) || statSync(folder).uid !== process.getuid()) continue;
     const leftover = await startEmbeddedPostgres(folder, { admin: '', api: '' }).catch(() => undefined);
     await leftover?.stop();
     rmSync(folder, { recursive: true, force: true });

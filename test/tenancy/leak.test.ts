@@ -13,12 +13,19 @@ beforeAll(async () => {
   service = await startService({
     variables: { DATABASE_POOL_SIZE: String(poolSize), LOCK_TIMEOUT_MS: '150', STATEMENT_TIMEOUT_MS: '400' },
   });
-  const clinics = await service.call('GET', '/clinics', { token: await service.tokenOf(demoAddress('viewer', 'northside')) });
+  const clinics = await service.call('GET', '/clinics', {
+    token: await service.tokenOf(demoAddress('viewer', 'northside')),
+  });
   clinicId = clinics.body.data[0].id;
 });
 afterAll(() => service.stop());
 
-const people = [demoAddress('owner', 'northside'), demoAddress('clinic_admin', 'southbank'), demoAddress('patient', 'northside'), demoAdmin];
+const people = [
+  demoAddress('owner', 'northside'),
+  demoAddress('clinic_admin', 'southbank'),
+  demoAddress('patient', 'northside'),
+  demoAdmin,
+];
 
 /** What is left on each pooled connection, all taken at once so that none is asked twice. */
 async function leftovers(): Promise<unknown[]> {
@@ -54,7 +61,9 @@ describe('A pooled connection', () => {
     const tokens = await Promise.all(people.map((email) => service.tokenOf(email)));
     const calls = Array.from({ length: 400 }, (_, index) => {
       const token = tokens[index % tokens.length] ?? '';
-      const path = ['/auth/me', `/clinics/${clinicId}/members`, '/audit', '/clinics', `/clinics/${clinicId}/audit`][index % 5] ?? '';
+      const path =
+        ['/auth/me', `/clinics/${clinicId}/members`, '/audit', '/clinics', `/clinics/${clinicId}/audit`][index % 5] ??
+        '';
       if (index % 3 === 0) return abandonedCall(path, token, index % 12);
       return service.call(index % 7 === 0 ? 'DELETE' : 'GET', path, { token });
     });
@@ -64,10 +73,14 @@ describe('A pooled connection', () => {
 
   it('holds nothing after statements that time out waiting for a lock', async () => {
     const token = await service.tokenOf(demoAddress('owner', 'northside'));
-    const locked = service.database.sql(`DO $$ BEGIN PERFORM FROM clinics WHERE id = '${clinicId}' FOR UPDATE; PERFORM pg_sleep(1); END $$`);
+    const locked = service.database.sql(
+      `DO $$ BEGIN PERFORM FROM clinics WHERE id = '${clinicId}' FOR UPDATE; PERFORM pg_sleep(1); END $$`,
+    );
     await new Promise((resolve) => setTimeout(resolve, 100));
     const answers = await Promise.all(
-      Array.from({ length: 12 }, () => service.call('PATCH', `/clinics/${clinicId}`, { token, body: { location: 'Elsewhere' } })),
+      Array.from({ length: 12 }, () =>
+        service.call('PATCH', `/clinics/${clinicId}`, { token, body: { location: 'Elsewhere' } }),
+      ),
     );
     await locked;
     expect(answers.map(({ status, body }) => [status, body.code])).toEqual(Array(12).fill([503, 'took-too-long']));
@@ -87,7 +100,9 @@ describe('A pooled connection', () => {
     })();
     const statuses = new Set<number>();
     while (!isOver) {
-      const answers = await Promise.all(Array.from({ length: 8 }, () => service.call('GET', `/clinics/${clinicId}`, { token })));
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, () => service.call('GET', `/clinics/${clinicId}`, { token })),
+      );
       for (const { status } of answers) statuses.add(status);
     }
     await killing;
@@ -139,7 +154,9 @@ describe('The bare login', () => {
     const pool = service.application.get<Pool>(POOL);
     await expect(pool.query('SELECT * FROM public.clinics')).rejects.toMatchObject({ code: '42501' });
     await expect(pool.query('SELECT * FROM auth.users')).rejects.toMatchObject({ code: '42501' });
-    await expect(pool.query('SELECT auth.create_user(NULL, NULL, NULL, NULL, NULL, true)')).rejects.toMatchObject({ code: '42501' });
+    await expect(pool.query('SELECT auth.create_user(NULL, NULL, NULL, NULL, NULL, true)')).rejects.toMatchObject({
+      code: '42501',
+    });
   });
 
   it('sees only the rows of the user whom it names, also when it takes the role without the check', async () => {

@@ -1,6 +1,6 @@
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
-import { type Answer, type Service, startService } from '../support/service.js';
 import { bodyFor, type Route, routes } from '../support/routes.js';
+import { type Answer, type Service, startService } from '../support/service.js';
 
 /**
  * Every route of the API's description, called by every persona of one tenant with the other tenant's ids in every
@@ -36,7 +36,10 @@ async function describeTenant(slug: string): Promise<Tenant> {
   const clinics = await service.call('GET', '/clinics', { token });
   const { id: clinicId, organisationId } = clinics.body.data[0];
   const email = `invited@${slug}.example`;
-  const invitation = await service.call('POST', `/clinics/${clinicId}/invitations`, { token, body: { email, role: 'viewer' } });
+  const invitation = await service.call('POST', `/clinics/${clinicId}/invitations`, {
+    token,
+    body: { email, role: 'viewer' },
+  });
   const [row] = await service.database.sql<{ provider: string; person: string; session: string }>(
     `SELECT (SELECT id FROM providers WHERE clinic_id = $1 LIMIT 1) AS provider, u.id AS person,
             (SELECT id FROM auth.sessions WHERE user_id = (SELECT id FROM auth.users WHERE email = $3) LIMIT 1) AS session
@@ -99,9 +102,20 @@ function queryFor(route: Route, values: Record<string, string>): string {
   return named.length === 0 ? '' : `?${named.map(({ name }) => `${name}=${values[name]}`).join('&')}`;
 }
 
-async function send(route: Route, persona: string, home: Tenant, path: string, values: Record<string, unknown>): Promise<Answer> {
-  const token = persona === 'anonymous' ? undefined : await service.tokenOf(persona.includes('@') ? persona : demoAddress(persona, home.slug));
-  const body = route.body ? bodyFor(route.body, { ...fieldValues, name: `Made in ${home.slug}`, ...values, ...choiceFor(route) }) : undefined;
+async function send(
+  route: Route,
+  persona: string,
+  home: Tenant,
+  path: string,
+  values: Record<string, unknown>,
+): Promise<Answer> {
+  const token =
+    persona === 'anonymous'
+      ? undefined
+      : await service.tokenOf(persona.includes('@') ? persona : demoAddress(persona, home.slug));
+  const body = route.body
+    ? bodyFor(route.body, { ...fieldValues, name: `Made in ${home.slug}`, ...values, ...choiceFor(route) })
+    : undefined;
   return service.call(route.method, `/${path}`, { token, body });
 }
 
@@ -187,10 +201,16 @@ describe.each([
         const path = `${pathFor(route, values).replace(/^\/api\/v1\//, '')}${queryFor(route, values)}`;
         const sent = route.path.startsWith('/api/v1') ? path : `/${path}`;
         const answer = await send(route, persona, home(), sent, values);
-        const told = secrets.filter((secret) => answer.text.includes(secret) && !sent.includes(secret) && !Object.values(values).includes(secret));
+        const told = secrets.filter(
+          (secret) => answer.text.includes(secret) && !sent.includes(secret) && !Object.values(values).includes(secret),
+        );
         expect({ persona, path, told }).toEqual({ persona, path, told: [] });
         if (namesForeignPath(route, values, foreign())) {
-          expect({ persona, path, refused: answer.status >= 400 && answer.status < 500 }).toEqual({ persona, path, refused: true });
+          expect({ persona, path, refused: answer.status >= 400 && answer.status < 500 }).toEqual({
+            persona,
+            path,
+            refused: true,
+          });
           await expectLikeNotThere(route, persona, values, answer);
         }
       }
@@ -199,13 +219,25 @@ describe.each([
   });
 
   /** The same call with ids that exist nowhere must be answered alike. */
-  async function expectLikeNotThere(route: Route, persona: string, values: Record<string, string>, answer: Answer): Promise<void> {
+  async function expectLikeNotThere(
+    route: Route,
+    persona: string,
+    values: Record<string, string>,
+    answer: Answer,
+  ): Promise<void> {
     const absent = Object.fromEntries(
-      Object.entries(values).map(([name, value]) => [name, value === valuesOf(foreign())[name] && name !== 'jobId' ? nowhere : value]),
+      Object.entries(values).map(([name, value]) => [
+        name,
+        value === valuesOf(foreign())[name] && name !== 'jobId' ? nowhere : value,
+      ]),
     );
     const path = `${pathFor(route, absent).replace(/^\/api\/v1\//, '')}${queryFor(route, absent)}`;
     const other = await send(route, persona, home(), path, absent);
-    expect({ persona, route: route.id, answer: comparable(answer) }).toEqual({ persona, route: route.id, answer: comparable(other) });
+    expect({ persona, route: route.id, answer: comparable(answer) }).toEqual({
+      persona,
+      route: route.id,
+      answer: comparable(other),
+    });
   }
 });
 

@@ -27,7 +27,9 @@ export function isTransient(error: unknown): boolean {
 /** Of the statements sent in one flight, the failure that caused the others. */
 export function firstCause(outcomes: readonly PromiseSettledResult<unknown>[]): unknown {
   const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
-  return failures.find((failure) => !(failure instanceof DatabaseError && failure.code === abortedState)) ?? failures[0];
+  return (
+    failures.find((failure) => !(failure instanceof DatabaseError && failure.code === abortedState)) ?? failures[0]
+  );
 }
 
 function isShutdown(error: DatabaseError): boolean {

@@ -62,7 +62,9 @@ export async function knownMigrations(): Promise<string[]> {
 }
 
 async function appliedMigrations(client: pg.Client): Promise<Set<string>> {
-  const { rows } = await client.query<{ exists: boolean }>(`SELECT to_regclass('app_migrations.applied') IS NOT NULL AS exists`);
+  const { rows } = await client.query<{ exists: boolean }>(
+    `SELECT to_regclass('app_migrations.applied') IS NOT NULL AS exists`,
+  );
   if (!rows[0]?.exists) return new Set();
   const { rows: applied } = await client.query<{ name: string }>('SELECT name FROM app_migrations.applied');
   return new Set(applied.map(({ name }) => name));

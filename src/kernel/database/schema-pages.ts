@@ -28,8 +28,19 @@ export async function schemaPage(url: string): Promise<string> {
   const tables = [...new Set(columns.map(({ table }) => table))];
   const sections = tables.map((table) => {
     const own = columns.filter((column) => column.table === table);
-    const rows = own.map(({ name, type, isRequired, comment }) => `| ${name} | ${type} | ${isRequired ? 'yes' : ''} | ${comment ?? ''} |`);
-    return [`## ${table}`, '', own[0]?.description ?? '', '', '| column | type | required | |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
+    const rows = own.map(
+      ({ name, type, isRequired, comment }) => `| ${name} | ${type} | ${isRequired ? 'yes' : ''} | ${comment ?? ''} |`,
+    );
+    return [
+      `## ${table}`,
+      '',
+      own[0]?.description ?? '',
+      '',
+      '| column | type | required | |',
+      '| --- | --- | --- | --- |',
+      ...rows,
+      '',
+    ].join('\n');
   });
   return ['# Schema', '', 'Written from a migrated database by `npm run docs`.', '', ...sections].join('\n');
 }
@@ -40,8 +51,17 @@ export async function accessMatrixPage(url: string): Promise<string> {
   const tables = [...new Set(policies.map(({ table }) => table))];
   const sections = tables.map((table) => {
     const own = policies.filter((policy) => policy.table === table);
-    const rows = roles.map((role) => `| ${role} | ${commands.map((command) => cell(own, role, command)).join(' | ')} |`);
-    return [`## ${table}`, '', '| | select | insert | update | delete |', '| --- | --- | --- | --- | --- |', ...rows, ''].join('\n');
+    const rows = roles.map(
+      (role) => `| ${role} | ${commands.map((command) => cell(own, role, command)).join(' | ')} |`,
+    );
+    return [
+      `## ${table}`,
+      '',
+      '| | select | insert | update | delete |',
+      '| --- | --- | --- | --- | --- |',
+      ...rows,
+      '',
+    ].join('\n');
   });
   return [
     '# Who may do what',
@@ -66,8 +86,14 @@ function inWords(condition: string): string {
   if (condition === 'true') return 'every row';
   const bare = condition.includes(' OR ') ? condition : condition.replace(/^\((.*)\)$/, '$1');
   return bare
-    .replace(/\w+ = ANY \(\(?\(? ?SELECT (?:app\.)?(active_)?(clinic|organisation)_ids\('(\w+)'[^)]*\)[^)]*\)\)?::uuid\[\]\)/g, (_, active, kind, role) => `${active ? 'active ' : ''}${kind} ≥ ${role}`)
-    .replace(/\w+ = ANY \(\(?\(? ?SELECT (?:app\.)?organisation_ids\([^)]*\)[^)]*\)\)?::uuid\[\]\)/g, 'related organisation')
+    .replace(
+      /\w+ = ANY \(\(?\(? ?SELECT (?:app\.)?(active_)?(clinic|organisation)_ids\('(\w+)'[^)]*\)[^)]*\)\)?::uuid\[\]\)/g,
+      (_, active, kind, role) => `${active ? 'active ' : ''}${kind} ≥ ${role}`,
+    )
+    .replace(
+      /\w+ = ANY \(\(?\(? ?SELECT (?:app\.)?organisation_ids\([^)]*\)[^)]*\)\)?::uuid\[\]\)/g,
+      'related organisation',
+    )
     .replace(/\w+ = ANY \(\(?\(? ?SELECT (?:app\.)?colleague_ids\(\)[^)]*\)\)?::uuid\[\]\)/g, 'self and colleagues')
     .replace(/(\w+) = \( SELECT (?:app\.)?user_id\(\)[^)]*\)/g, 'own ($1)')
     .replace(/::app\.\w+/g, '')

@@ -9,7 +9,9 @@ export function errorsPage(): string {
       .filter((definition) => definition.status === status)
       .sort((one, other) => one.code.localeCompare(other.code))
       .map(({ code, title, meaning }) => `| <a id="${code}"></a>\`${code}\` | ${title} | ${meaning} |`);
-    return [`## ${status}`, '', '| code | title | when, and what to do |', '| --- | --- | --- |', ...rows, ''].join('\n');
+    return [`## ${status}`, '', '| code | title | when, and what to do |', '| --- | --- | --- |', ...rows, ''].join(
+      '\n',
+    );
   });
   return [
     '# Errors',

@@ -142,7 +142,8 @@ export const DatabaseUnavailable = defineProblem({
   code: 'database-unavailable',
   status: 503,
   title: 'The database cannot be reached',
-  meaning: 'Nothing was answered, and unless it was already committing, nothing was done. Try again after `Retry-After`.',
+  meaning:
+    'Nothing was answered, and unless it was already committing, nothing was done. Try again after `Retry-After`.',
 });
 export const TookTooLong = defineProblem({
   code: 'took-too-long',

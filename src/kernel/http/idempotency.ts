@@ -30,7 +30,14 @@ export class Idempotency {
     const stored = await this.find(operation, key);
     if (stored) return replay(stored, fingerprint);
     const answer = await work();
-    await this.database.query(insertAnswer, [operation, key, fingerprint, answer.status, answer.location ?? null, JSON.stringify(answer.body ?? null)]);
+    await this.database.query(insertAnswer, [
+      operation,
+      key,
+      fingerprint,
+      answer.status,
+      answer.location ?? null,
+      JSON.stringify(answer.body ?? null),
+    ]);
     return answer;
   }
 
@@ -57,7 +64,12 @@ const insertAnswer = `
 
 function replay(stored: StoredAnswer, fingerprint: string): Answer {
   if (stored.fingerprint !== fingerprint) throw new IdempotencyKeyReused();
-  return { status: stored.status, body: stored.body ?? undefined, location: stored.location ?? undefined, replayed: true };
+  return {
+    status: stored.status,
+    body: stored.body ?? undefined,
+    location: stored.location ?? undefined,
+    replayed: true,
+  };
 }
 
 function keyOf(request: FastifyRequest): string | undefined {
@@ -71,5 +83,7 @@ function keyOf(request: FastifyRequest): string | undefined {
 
 function fingerprintOf(request: FastifyRequest): string {
   const path = request.url.split('?')[0];
-  return createHash('sha256').update(`${request.method} ${path}\n${JSON.stringify(request.body ?? null)}`).digest('hex');
+  return createHash('sha256')
+    .update(`${request.method} ${path}\n${JSON.stringify(request.body ?? null)}`)
+    .digest('hex');
 }

@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { z } from 'zod';
-import type { Config } from '../config/config.js';
 import { errorsPage } from '../errors/errors-page.js';
 import { Problem } from './problem.schema.js';
+
+type SchemaObject = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
 
 /** The API's description, from the declarations of its routes. */
 export function describeApi(application: NestFastifyApplication): OpenAPIObject {
@@ -14,33 +14,40 @@ export function describeApi(application: NestFastifyApplication): OpenAPIObject 
     .setVersion('1')
     .setLicense('Proprietary', 'https://polyclinic.example/licence')
     .addServer('/')
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The access token of a log-in.' })
+    .addBearerAuth({
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description: 'The access token of a log-in.',
+    })
     .build();
   const document = SwaggerModule.createDocument(application, settings);
-  document.components = { ...document.components, schemas: { ...document.components?.schemas, Problem: problemSchema() } };
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, Problem: problemSchema() },
+  };
   return document;
 }
 
 /** Serves the description at `/api/openapi.json`, a page to try it at `/api/docs`, and the page of errors. */
-export function serveDocumentation(application: NestFastifyApplication, _config: Config): void {
+export function serveDocumentation(application: NestFastifyApplication): void {
   let document: OpenAPIObject | undefined;
   const describe = () => {
     document ??= describeApi(application);
     return document;
   };
-  SwaggerModule.setup('api/docs', application, describe, { jsonDocumentUrl: 'api/openapi.json', customSiteTitle: 'Polyclinic API' });
+  SwaggerModule.setup('api/docs', application, describe, {
+    jsonDocumentUrl: 'api/openapi.json',
+    customSiteTitle: 'Polyclinic API',
+  });
   application
     .getHttpAdapter()
     .getInstance()
     .get('/api/errors', (_request, reply) => reply.type('text/markdown; charset=utf-8').send(errorsPage()));
 }
 
-/** Writes docs/openapi.json: stable order, so that a change of a route shows as a change of a few lines. */
-export async function writeApiDescription(application: NestFastifyApplication, file: string): Promise<void> {
-  await writeFile(file, `${JSON.stringify(describeApi(application), null, 2)}\n`);
-}
-
-function problemSchema() {
-  const { $schema: _, id: __, ...schema } = z.toJSONSchema(Problem, { target: 'openapi-3.0' });
-  return schema as NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
+/** zod gives a named schema as a reference to its own definition. */
+function problemSchema(): SchemaObject {
+  const { definitions } = z.toJSONSchema(Problem, { target: 'openapi-3.0' });
+  return (definitions as Record<string, SchemaObject>)['Problem'] ?? {};
 }

@@ -3,7 +3,6 @@ import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swa
 import type { z } from 'zod';
 import type { ProblemClass } from '../errors/domain-error.js';
 import { type Access, describeAccess } from '../tenancy/access.js';
-import { Problem } from './problem.schema.js';
 
 export const OPERATION = 'polyclinic:operation';
 
@@ -41,6 +40,7 @@ export function Operation(options: OperationOptions): MethodDecorator {
     ApiOperation({
       operationId: options.id,
       summary: options.summary,
+      ...(options.access.kind === 'public' && { security: [] }),
       description: [options.description, `Who may: ${describeAccess(options.access)}.`].filter(Boolean).join('\n\n'),
     }),
     ApiResponse({ status, description: 'Done.', ...(options.answers && { standardSchema: options.answers }) }),
@@ -83,6 +83,3 @@ function refusalResponses({ access, refusals = [] }: OperationOptions) {
     }),
   );
 }
-
-/** The component that the responses above point at; the OpenAPI builder adds it to the document. */
-export const problemComponent = Problem;

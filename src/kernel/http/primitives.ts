@@ -8,15 +8,8 @@ export const Timestamp = z.preprocess(
   z.string().meta({ format: 'date-time' }),
 );
 
-export const BusinessDate = z.iso.date();
-
 /** Trimmed and lower-cased; RFC 5321 allows 254 characters. */
-export const Email = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .max(254)
-  .pipe(z.email());
+export const Email = z.string().trim().toLowerCase().max(254).pipe(z.email());
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
 const noControlCharacters = /^[^\u0000-\u001f\u007f]*$/;

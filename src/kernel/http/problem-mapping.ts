@@ -45,17 +45,20 @@ const byStatus: ReadonlyMap<number, ProblemClass> = new Map([
 /** Nest's own exceptions and Fastify's errors of parsing carry a status; ours never do. */
 function statusOf(thrown: unknown): number | undefined {
   if (thrown instanceof HttpException) return thrown.getStatus();
-  if (thrown instanceof Error && 'statusCode' in thrown && typeof thrown.statusCode === 'number') return thrown.statusCode;
+  if (thrown instanceof Error && 'statusCode' in thrown && typeof thrown.statusCode === 'number')
+    return thrown.statusCode;
   return undefined;
 }
 
 function fromDatabase(error: DatabaseError): DomainError {
   const state = error.code ?? '';
   if (state.startsWith('PC')) return fromRaised(error);
-  if (state === '23503' && /still referenced/.test(error.detail ?? '')) return new StillReferenced(undefined, { cause: error });
+  if (state === '23503' && /still referenced/.test(error.detail ?? ''))
+    return new StillReferenced(undefined, { cause: error });
   if (isConnectionFailure(error)) return new DatabaseUnavailable(undefined, { retryAfter: 1, cause: error });
   if (state === '57014' || state === '55P03') return new TookTooLong(undefined, { retryAfter: 2, cause: error });
-  if (state === '40001' || state === '40P01') return new DatabaseUnavailable(undefined, { retryAfter: 1, cause: error });
+  if (state === '40001' || state === '40P01')
+    return new DatabaseUnavailable(undefined, { retryAfter: 1, cause: error });
   const kind = constraintProblems.get(state);
   if (!kind) return new InternalError(undefined, { cause: error });
   return new kind(undefined, { errors: fieldErrors(error, kind.definition.code), cause: error });

@@ -3,8 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CONFIG, type Config } from '../config/config.js';
 import type { DomainError } from '../errors/domain-error.js';
 import { traceOf } from '../tenancy/request-trace.js';
-import { asDomainError } from './problem-mapping.js';
 import type { Problem } from './problem.schema.js';
+import { asDomainError } from './problem-mapping.js';
 
 /** The one place where an error becomes an answer. Nothing of an error but its declared words goes out. */
 @Catch()
@@ -22,7 +22,8 @@ export class ProblemFilter implements ExceptionFilter {
     const error = asDomainError(thrown);
     const { status, code } = error.definition;
     traceOf(request).problemCode = code;
-    if (status === 500) this.logger.error({ requestId: request.id, code, cause: safeCause(thrown) }, 'A fault of the service');
+    if (status === 500)
+      this.logger.error({ requestId: request.id, code, cause: safeCause(thrown) }, 'A fault of the service');
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
     if (status === 401) reply.header('www-authenticate', `Bearer realm="polyclinic", error="${bearerError(code)}"`);
     reply.status(status).header('content-type', 'application/problem+json').send(this.documentOf(error, request));
@@ -51,7 +52,10 @@ function bearerError(code: string): string {
 /** Name, SQLSTATE and stack, never the message: a driver's message can quote values. */
 function safeCause(thrown: unknown): object {
   if (!(thrown instanceof Error)) return { type: typeof thrown };
-  const frames = thrown.stack?.split('\n').filter((line) => line.trimStart().startsWith('at ')).slice(0, 12);
+  const frames = thrown.stack
+    ?.split('\n')
+    .filter((line) => line.trimStart().startsWith('at '))
+    .slice(0, 12);
   const sqlState = 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
   return { name: thrown.name, sqlState, stack: frames };
 }

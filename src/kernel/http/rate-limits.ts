@@ -68,7 +68,11 @@ export class RateLimits implements OnApplicationShutdown {
     const memory = new RateLimiterMemory(options);
     if (!this.redis) return { name, limit, limiter: memory };
     // While Redis is away each instance counts for itself: a limit may be wide for a while, requests go on.
-    return { name, limit, limiter: new RateLimiterRedis({ ...options, storeClient: this.redis, insuranceLimiter: memory }) };
+    return {
+      name,
+      limit,
+      limiter: new RateLimiterRedis({ ...options, storeClient: this.redis, insuranceLimiter: memory }),
+    };
   }
 }
 
@@ -103,4 +107,3 @@ function connect(url: string): Redis {
   });
   return redis;
 }
-

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import cors from '@fastify/cors';
 import helmet from '@fastify/helmet';
-import { RequestMethod, type Type, type DynamicModule } from '@nestjs/common';
+import { type DynamicModule, RequestMethod, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -43,7 +43,7 @@ export async function createHttpApplication(
   });
   parseJson(application, server);
   redirectUnversioned(server);
-  serveDocumentation(application, config);
+  serveDocumentation(application);
   drainOnShutdown(application, server);
   return application;
 }
@@ -81,7 +81,15 @@ async function protect(application: NestFastifyApplication, config: Config): Pro
   });
   await application.register(cors, {
     origin: config.http.corsOrigins,
-    exposedHeaders: ['ETag', 'Location', 'X-Request-Id', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'Idempotent-Replayed'],
+    exposedHeaders: [
+      'ETag',
+      'Location',
+      'X-Request-Id',
+      'RateLimit',
+      'RateLimit-Policy',
+      'Retry-After',
+      'Idempotent-Replayed',
+    ],
   });
 }
 

@@ -11,7 +11,8 @@ interface Issue {
 
 /** Checks path, query and body against the schemas that the route gives; a misfit names its fields, not their values. */
 export const validationPipe = new StandardSchemaValidationPipe({
-  exceptionFactory: (issues) => new InvalidRequest(undefined, { errors: (issues as readonly Issue[]).flatMap(fieldErrors) }),
+  exceptionFactory: (issues) =>
+    new InvalidRequest(undefined, { errors: (issues as readonly Issue[]).flatMap(fieldErrors) }),
 });
 
 function fieldErrors(issue: Issue): FieldError[] {

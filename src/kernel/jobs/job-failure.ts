@@ -14,7 +14,8 @@ export class JobFailure extends Error {
 
 function describe(cause: unknown): string {
   if (cause instanceof DomainError) return cause.definition.code;
-  if (cause instanceof DatabaseError) return `SQLSTATE ${cause.code}${cause.constraint ? ` (${cause.constraint})` : ''}`;
+  if (cause instanceof DatabaseError)
+    return `SQLSTATE ${cause.code}${cause.constraint ? ` (${cause.constraint})` : ''}`;
   if (!(cause instanceof Error)) return typeof cause;
   const code = 'code' in cause && typeof cause.code === 'string' ? ` ${cause.code}` : '';
   return `${cause.name}${code}`;

@@ -21,7 +21,8 @@ export class JobRegistry implements OnModuleInit {
   onModuleInit(): void {
     for (const { instance } of this.discovery.getProviders()) {
       if (typeof instance !== 'object' || instance === null) continue;
-      for (const method of this.scanner.getAllMethodNames(Object.getPrototypeOf(instance))) this.register(instance, method);
+      for (const method of this.scanner.getAllMethodNames(Object.getPrototypeOf(instance)))
+        this.register(instance, method);
     }
   }
 

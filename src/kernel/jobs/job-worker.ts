@@ -61,7 +61,12 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
 
   private taskList(): TaskList {
     return Object.fromEntries(
-      this.registry.all().map((job) => [job.name, (payload: unknown, { job: { id, attempts } }) => this.perform(job, payload, id, attempts)]),
+      this.registry
+        .all()
+        .map((job) => [
+          job.name,
+          (payload: unknown, { job: { id, attempts } }) => this.perform(job, payload, id, attempts),
+        ]),
     );
   }
 
@@ -70,7 +75,14 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
     const finish = (outcome: 'done' | 'failed', failure?: JobFailure) => {
       const durationMs = performance.now() - started;
       this.metrics.jobFinished(job.name, outcome, durationMs / 1000);
-      const line = { job: job.name, jobId: id, attempt, outcome, durationMs: Math.round(durationMs), failure: failure?.message };
+      const line = {
+        job: job.name,
+        jobId: id,
+        attempt,
+        outcome,
+        durationMs: Math.round(durationMs),
+        failure: failure?.message,
+      };
       this.logger[failure ? 'warn' : 'info'](line, 'job');
     };
     try {

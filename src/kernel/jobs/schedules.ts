@@ -18,7 +18,12 @@ export class Schedules implements OnApplicationBootstrap {
   onApplicationBootstrap(): void {
     for (const { name, schedule } of this.registry.all()) {
       if (schedule === undefined) continue;
-      const cron = CronJob.from({ cronTime: schedule, timeZone: 'UTC', start: true, onTick: () => void this.tick(name, new Date()) });
+      const cron = CronJob.from({
+        cronTime: schedule,
+        timeZone: 'UTC',
+        start: true,
+        onTick: () => void this.tick(name, new Date()),
+      });
       this.scheduler.addCronJob(name, cron as never);
     }
   }
@@ -28,7 +33,10 @@ export class Schedules implements OnApplicationBootstrap {
     const minute = new Date(Math.floor(at.getTime() / 60_000) * 60_000);
     try {
       return await this.transactions.runAs({ service: 'tick schedules' }, async () => {
-        const row = await this.database.first<{ isFirst: boolean }>('SELECT jobs.tick($1, $2) AS is_first', [name, minute]);
+        const row = await this.database.first<{ isFirst: boolean }>('SELECT jobs.tick($1, $2) AS is_first', [
+          name,
+          minute,
+        ]);
         return row?.isFirst ?? false;
       });
     } catch {

@@ -1,4 +1,4 @@
-import { pino, type Logger } from 'pino';
+import { type Logger, pino } from 'pino';
 import type { Config } from '../config/config.js';
 
 export const LOGGER = Symbol('LOGGER');

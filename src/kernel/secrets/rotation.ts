@@ -28,14 +28,17 @@ export class Rotation {
 
   async run(batchSize = 500): Promise<RotationResult[]> {
     const results: RotationResult[] = [];
-    for (const column of sealedColumns) results.push({ ...column, resealed: await this.rotateColumn(column, batchSize) });
+    for (const column of sealedColumns)
+      results.push({ ...column, resealed: await this.rotateColumn(column, batchSize) });
     return results;
   }
 
   private async rotateColumn(column: SealedColumn, batchSize: number): Promise<number> {
     let total = 0;
     for (;;) {
-      const count = await this.transactions.runAs({ service: 'rotate secrets' }, () => this.rotateBatch(column, batchSize));
+      const count = await this.transactions.runAs({ service: 'rotate secrets' }, () =>
+        this.rotateBatch(column, batchSize),
+      );
       total += count;
       if (count < batchSize) return total;
     }

@@ -11,8 +11,16 @@ import { Vault } from './vault.js';
   providers: [
     Passwords,
     Rotation,
-    { provide: Vault, inject: [CONFIG], useFactory: (config: Config) => new Vault(parseKeyRing(config.secrets.vaultKeys)) },
-    { provide: Cursors, inject: [CONFIG], useFactory: (config: Config) => new Cursors(deriveKey(config.secrets.appKey, 'cursors')) },
+    {
+      provide: Vault,
+      inject: [CONFIG],
+      useFactory: (config: Config) => new Vault(parseKeyRing(config.secrets.vaultKeys)),
+    },
+    {
+      provide: Cursors,
+      inject: [CONFIG],
+      useFactory: (config: Config) => new Cursors(deriveKey(config.secrets.appKey, 'cursors')),
+    },
   ],
   exports: [Passwords, Rotation, Vault, Cursors],
 })

@@ -66,7 +66,12 @@ export class AccessTokens {
   /** The public halves, for `/.well-known/jwks.json` (RFC 7517). */
   jwks(): Promise<JWK[]> {
     return Promise.all(
-      this.keys.map(async ({ id, publicKey }) => ({ ...(await exportJWK(publicKey)), kid: id, alg: 'EdDSA', use: 'sig' })),
+      this.keys.map(async ({ id, publicKey }) => ({
+        ...(await exportJWK(publicKey)),
+        kid: id,
+        alg: 'EdDSA',
+        use: 'sig',
+      })),
     );
   }
 
@@ -79,7 +84,8 @@ export class AccessTokens {
         requiredClaims: ['sub', 'sid', 'user_type', 'exp'],
       });
       const { sub, sid, user_type: userType, exp } = payload;
-      if (typeof sid !== 'string' || sub === undefined || exp === undefined || !isUserType(userType)) throw new Unauthenticated();
+      if (typeof sid !== 'string' || sub === undefined || exp === undefined || !isUserType(userType))
+        throw new Unauthenticated();
       return { caller: { userId: sub, sessionId: sid, userType }, expiresAt: exp * 1000 };
     } catch (error) {
       throw new Unauthenticated('The access token is not valid, or has expired.', { cause: error });

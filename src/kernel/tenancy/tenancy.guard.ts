@@ -39,7 +39,8 @@ export class TenancyGuard implements CanActivate {
     const header = request.headers.authorization;
     if (header === undefined) return null;
     const [scheme, token] = header.split(' ');
-    if (scheme?.toLowerCase() !== 'bearer' || !token) throw new Unauthenticated('Send `Authorization: Bearer <token>`.');
+    if (scheme?.toLowerCase() !== 'bearer' || !token)
+      throw new Unauthenticated('Send `Authorization: Bearer <token>`.');
     return this.tokens.verify(token);
   }
 }

@@ -32,7 +32,8 @@ export class TransactionInterceptor implements NestInterceptor {
     const request = http.getRequest<FastifyRequest>();
     const operation = this.reflector.get<OperationOptions>(OPERATION, execution.getHandler());
     const trace = traceOf(request);
-    const handle = async (): Promise<Answer> => answerOf(operation, request, await lastValueFrom(next.handle(), { defaultValue: undefined }));
+    const handle = async (): Promise<Answer> =>
+      answerOf(operation, request, await lastValueFrom(next.handle(), { defaultValue: undefined }));
     const answer = await this.conduct(trace, () =>
       operation.idempotent ? this.idempotency.once(request, operation.id, handle) : handle(),
     );
@@ -55,7 +56,12 @@ export class TransactionInterceptor implements NestInterceptor {
     }
   }
 
-  private attempt(trace: RequestTrace, context: RequestContext, transaction: TenantTransaction, work: () => Promise<Answer>) {
+  private attempt(
+    trace: RequestTrace,
+    context: RequestContext,
+    transaction: TenantTransaction,
+    work: () => Promise<Answer>,
+  ) {
     trace.cost = transaction.cost;
     return this.transactions.conduct(context, transaction, work);
   }

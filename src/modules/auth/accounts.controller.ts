@@ -9,7 +9,14 @@ import { CurrentCaller } from '../../kernel/tenancy/current-caller.decorator.js'
 import { type Client, CurrentClient } from '../../kernel/tenancy/current-client.decorator.js';
 import type { Caller } from '../../kernel/tenancy/request-context.js';
 import { InvalidOneTimeToken, WrongCredentials } from './auth.errors.js';
-import { EmailVerification, ForgottenPassword, PasswordChange, PasswordReset, Registration, RegistrationReceived } from './auth.schemas.js';
+import {
+  EmailVerification,
+  ForgottenPassword,
+  PasswordChange,
+  PasswordReset,
+  Registration,
+  RegistrationReceived,
+} from './auth.schemas.js';
 import { PasswordsService } from './passwords.service.js';
 import { RegistrationService } from './registration.service.js';
 
@@ -42,12 +49,21 @@ export class AccountsController {
     access: anybody,
     refusals: [InvalidOneTimeToken, TooManyRequests],
   })
-  verify(@Body({ schema: EmailVerification }) body: z.infer<typeof EmailVerification>, @CurrentClient() client: Client): Promise<void> {
+  verify(
+    @Body({ schema: EmailVerification }) body: z.infer<typeof EmailVerification>,
+    @CurrentClient() client: Client,
+  ): Promise<void> {
     return this.registration.verify(body.token, client);
   }
 
   @Post('email/resend')
-  @Operation({ id: 'resendVerification', summary: 'Mail a new verification token', access: signedIn, status: 202, allowsUnverified: true })
+  @Operation({
+    id: 'resendVerification',
+    summary: 'Mail a new verification token',
+    access: signedIn,
+    status: 202,
+    allowsUnverified: true,
+  })
   resend(@CurrentCaller() caller: Caller): Promise<void> {
     return this.registration.resend(caller);
   }

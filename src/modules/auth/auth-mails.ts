@@ -24,7 +24,8 @@ const tokenHours: Partial<Record<MailKind, number>> = { 'verify-email': 24, 'res
 const texts: Record<MailKind, Text> = {
   'verify-email': {
     subject: 'Please confirm your e-mail address',
-    body: (link, token) => `Confirm that this address is yours:\n\n${link}\n\nThe token alone: ${token}\n\nIt works for 24 hours.`,
+    body: (link, token) =>
+      `Confirm that this address is yours:\n\n${link}\n\nThe token alone: ${token}\n\nIt works for 24 hours.`,
   },
   'reset-password': {
     subject: 'Choose a new password',
@@ -34,11 +35,13 @@ const texts: Record<MailKind, Text> = {
   },
   'address-taken': {
     subject: 'You have an account already',
-    body: (link) => `Somebody, perhaps you, registered with this address. It has an account already: log in at ${link}, or ask there for a new password.`,
+    body: (link) =>
+      `Somebody, perhaps you, registered with this address. It has an account already: log in at ${link}, or ask there for a new password.`,
   },
   'password-changed': {
     subject: 'Your password was changed',
-    body: (link) => `The password of your account was changed, and all other sessions were ended.\n\nIf it was not you, reset it at once: ${link}`,
+    body: (link) =>
+      `The password of your account was changed, and all other sessions were ended.\n\nIf it was not you, reset it at once: ${link}`,
   },
 };
 
@@ -72,7 +75,9 @@ export class AuthMails {
 
   /** The address to write to, with the token noted; undefined when the user is gone meanwhile. */
   private async prepare(kind: MailKind, userId: string, token: string): Promise<string | undefined> {
-    const user = await this.database.first<{ email: string | null }>('SELECT email FROM auth.users WHERE id = $1', [userId]);
+    const user = await this.database.first<{ email: string | null }>('SELECT email FROM auth.users WHERE id = $1', [
+      userId,
+    ]);
     const hours = tokenHours[kind];
     if (!user?.email) return undefined;
     if (hours !== undefined) await this.database.query(replaceToken, [userId, kind, sha256(token), hours]);
@@ -82,7 +87,9 @@ export class AuthMails {
   private link(kind: MailKind, token: string): string {
     const page = tokenHours[kind] === undefined ? 'login' : kind;
     // The token stands behind #: a browser sends it to no server, so no log and no referrer gets it.
-    return tokenHours[kind] === undefined ? `${this.config.appUrl}/${page}` : `${this.config.appUrl}/${page}#token=${token}`;
+    return tokenHours[kind] === undefined
+      ? `${this.config.appUrl}/${page}`
+      : `${this.config.appUrl}/${page}#token=${token}`;
   }
 }
 

@@ -10,7 +10,8 @@ export const RefreshRefused = defineProblem({
   code: 'refresh-refused',
   status: 401,
   title: 'The refresh token does not work',
-  meaning: 'It is unknown, its session has ended, or it was used before: then the whole session is ended. Log in again.',
+  meaning:
+    'It is unknown, its session has ended, or it was used before: then the whole session is ended. Log in again.',
 });
 export const InvalidOneTimeToken = defineProblem({
   code: 'invalid-one-time-token',

@@ -61,7 +61,9 @@ export const Profile = z
 export const Me = Profile.extend({
   emailVerified: z.boolean(),
   clinics: z.array(z.object({ id: Uuid, name: z.string(), organisationId: Uuid, role: z.enum(clinicRoles) })),
-  organisations: z.array(z.object({ id: Uuid, name: z.string(), slug: z.string(), role: z.enum(organisationRoles).nullable() })),
+  organisations: z.array(
+    z.object({ id: Uuid, name: z.string(), slug: z.string(), role: z.enum(organisationRoles).nullable() }),
+  ),
 }).meta({ id: 'Me' });
 export type Me = z.input<typeof Me>;
 
@@ -73,7 +75,10 @@ export const ProfileChanges = z
       .string()
       .regex(/^\+?[0-9 ()/-]{5,30}$/)
       .nullable(),
-    avatarUrl: z.url({ protocol: /^https$/ }).max(500).nullable(),
+    avatarUrl: z
+      .url({ protocol: /^https$/ })
+      .max(500)
+      .nullable(),
     locale: z.string().regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$/),
     timeZone: TimeZone,
     defaultClinicId: Uuid.nullable(),
@@ -98,7 +103,9 @@ export const Sessions = z.object({ data: z.array(Session) }).meta({ id: 'Session
 export type Sessions = z.input<typeof Sessions>;
 
 export const ForgottenPassword = z.strictObject({ email: Email }).meta({ id: 'ForgottenPassword' });
-export const PasswordReset = z.strictObject({ token: OneTimeToken, password: NewPassword }).meta({ id: 'PasswordReset' });
+export const PasswordReset = z
+  .strictObject({ token: OneTimeToken, password: NewPassword })
+  .meta({ id: 'PasswordReset' });
 export type PasswordReset = z.infer<typeof PasswordReset>;
 export const PasswordChange = z
   .strictObject({ currentPassword: GivenPassword, newPassword: NewPassword })
@@ -107,6 +114,13 @@ export type PasswordChange = z.infer<typeof PasswordChange>;
 
 export const EmailVerification = z.strictObject({ token: OneTimeToken }).meta({ id: 'EmailVerification' });
 
-const Jwk = z.object({ kty: z.string(), crv: z.string(), x: z.string(), kid: z.string(), alg: z.string(), use: z.string() });
+const Jwk = z.object({
+  kty: z.string(),
+  crv: z.string(),
+  x: z.string(),
+  kid: z.string(),
+  alg: z.string(),
+  use: z.string(),
+});
 export const JwkSet = z.object({ keys: z.array(Jwk) }).meta({ id: 'JwkSet' });
 export type JwkSet = z.infer<typeof JwkSet>;

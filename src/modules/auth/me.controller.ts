@@ -24,7 +24,13 @@ export class MeController {
   }
 
   @Patch()
-  @Operation({ id: 'updateMe', summary: 'Change the own profile', access: signedIn, answers: Me, refusals: [NotYourClinic] })
+  @Operation({
+    id: 'updateMe',
+    summary: 'Change the own profile',
+    access: signedIn,
+    answers: Me,
+    refusals: [NotYourClinic],
+  })
   change(@Body({ schema: ProfileChanges }) body: ProfileChanges): Promise<Me> {
     return this.me.change(body);
   }

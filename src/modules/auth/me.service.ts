@@ -24,7 +24,13 @@ export class MeService {
   /** Only the columns that the database grants to a person: user type, address and deletion are not among them. */
   async change(changes: ProfileChanges): Promise<Me> {
     const me = await this.database.first<{ id: string }>('SELECT app.user_id() AS id');
-    const update = partialUpdate({ table: 'public.profiles', where: { id: me?.id }, changes, columns: ownColumns, returning: 'id' });
+    const update = partialUpdate({
+      table: 'public.profiles',
+      where: { id: me?.id },
+      changes,
+      columns: ownColumns,
+      returning: 'id',
+    });
     if (update) await this.database.query(update.text, update.values);
     return this.read();
   }

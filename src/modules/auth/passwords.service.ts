@@ -48,7 +48,9 @@ export class PasswordsService {
   /** Sets the caller's password and ends their other sessions. @throws WrongCredentials, PasswordTooCommon */
   async change({ currentPassword, newPassword }: PasswordChange, caller: Caller): Promise<void> {
     await this.attempts.begin('login', [caller.userId]);
-    const own = await this.database.separately(() => this.database.first<{ hash: string | null; email: string | null }>(ownPassword));
+    const own = await this.database.separately(() =>
+      this.database.first<{ hash: string | null; email: string | null }>(ownPassword),
+    );
     if (!own?.hash || !(await this.passwords.verify(own.hash, currentPassword))) throw new WrongCredentials();
     this.passwords.assertAcceptable(newPassword, own.email ?? '');
     const hash = await this.passwords.hash(newPassword);
@@ -59,7 +61,9 @@ export class PasswordsService {
 
   private async emailOf(token: string): Promise<string | undefined> {
     const row = await this.database.separately(() =>
-      this.database.first<{ email: string | null }>("SELECT auth.token_email($1, 'reset-password') AS email", [sha256(token)]),
+      this.database.first<{ email: string | null }>("SELECT auth.token_email($1, 'reset-password') AS email", [
+        sha256(token),
+      ]),
     );
     return row?.email ?? undefined;
   }

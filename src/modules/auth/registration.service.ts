@@ -35,7 +35,9 @@ export class RegistrationService {
   /** @throws InvalidOneTimeToken */
   async verify(token: string, client: Client): Promise<void> {
     await this.attempts.begin('reset', [client.address]);
-    const row = await this.database.first<{ userId: string | null }>('SELECT auth.verify_email($1) AS user_id', [sha256(token)]);
+    const row = await this.database.first<{ userId: string | null }>('SELECT auth.verify_email($1) AS user_id', [
+      sha256(token),
+    ]);
     if (!row?.userId) throw new InvalidOneTimeToken();
     await this.attempts.succeed('reset', [client.address]);
   }

@@ -37,7 +37,13 @@ export class UsersService {
 
   async change(userId: string, changes: UserChanges, caller: Caller): Promise<User> {
     if (userId === caller.userId && changes.userType !== undefined) throw new NotYourself();
-    const update = partialUpdate({ table: 'public.profiles', where: { id: userId }, changes, columns: adminColumns, returning: 'id' });
+    const update = partialUpdate({
+      table: 'public.profiles',
+      where: { id: userId },
+      changes,
+      columns: adminColumns,
+      returning: 'id',
+    });
     if (update) await this.database.query(update.text, update.values);
     return this.get(userId, caller);
   }

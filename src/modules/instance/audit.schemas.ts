@@ -19,7 +19,7 @@ export const AuditEvent = z
     organisationId: Uuid.nullable(),
     clinicId: Uuid.nullable(),
     changes: z
-      .record(z.string(), z.tuple([z.unknown(), z.unknown()]))
+      .record(z.string(), z.array(z.unknown()))
       .nullable()
       .meta({ description: 'Column -> [old, new]. Masked columns say only that they changed.' }),
   })

@@ -21,8 +21,16 @@ export class AuditService {
 
   async list(query: AuditQuery, clinicId: string | null = null): Promise<AuditEvents> {
     const [after, afterId] = query.cursor ? this.cursors.decode(query.cursor, purpose) : [null, null];
-    const filters = [query.from, query.to, query.actorId, query.table, query.rowId, query.action].map((each) => each ?? null);
-    const rows = await this.database.query<EventRow>(listEvents, [clinicId, ...filters, after, afterId, query.limit + 1]);
+    const filters = [query.from, query.to, query.actorId, query.table, query.rowId, query.action].map(
+      (each) => each ?? null,
+    );
+    const rows = await this.database.query<EventRow>(listEvents, [
+      clinicId,
+      ...filters,
+      after,
+      afterId,
+      query.limit + 1,
+    ]);
     const page = toPage(rows, query.limit, (row) => this.cursors.encode([row.cursorAt, row.id], purpose));
     return page as unknown as AuditEvents;
   }

@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { pageOf, pageQuery } from '../../kernel/http/page.js';
 import { Timestamp } from '../../kernel/http/primitives.js';
 
-const JobId = z.string().regex(/^\d{1,18}$/).meta({ description: 'The number that the queue gave the job.' });
+const JobId = z
+  .string()
+  .regex(/^\d{1,18}$/)
+  .meta({ description: 'The number that the queue gave the job.' });
 
 export const DeadJob = z
   .object({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../../../kernel/http/page.js';
-import { Currency, Line, TimeZone, Timestamp, Uuid } from '../../../kernel/http/primitives.js';
-import { clinicRoles } from '../../../kernel/tenancy/actor.js';
+import { Currency, Line, Timestamp, TimeZone, Uuid } from '../../../kernel/http/primitives.js';
+import { type ClinicRole, clinicRoles } from '../../../kernel/tenancy/actor.js';
 
 const Status = z.enum(['active', 'inactive']);
 
@@ -21,7 +21,10 @@ export const Clinic = z
 export type Clinic = z.input<typeof Clinic>;
 
 export const OwnClinic = Clinic.extend({
-  role: z.enum(clinicRoles).nullable().meta({ description: 'The effective role of the caller; null for an admin without one.' }),
+  role: z
+    .enum(clinicRoles)
+    .nullable()
+    .meta({ description: 'The effective role of the caller; null for an admin without one.' }),
 }).meta({ id: 'OwnClinic' });
 
 export const Clinics = pageOf(OwnClinic, 'Clinics');
@@ -31,9 +34,7 @@ export type ClinicsQuery = z.infer<typeof ClinicsQuery>;
 
 const fields = { name: Line, location: Line.nullable(), timeZone: TimeZone, currency: Currency };
 
-export const NewClinic = z
-  .strictObject({ ...fields, location: fields.location.optional() })
-  .meta({ id: 'NewClinic' });
+export const NewClinic = z.strictObject({ ...fields, location: fields.location.optional() }).meta({ id: 'NewClinic' });
 export type NewClinic = z.infer<typeof NewClinic>;
 
 export const ClinicChanges = z
@@ -44,8 +45,13 @@ export type ClinicChanges = z.infer<typeof ClinicChanges>;
 
 export const ClinicStatistics = z
   .object({
-    members: z.record(z.enum(clinicRoles), z.int()).meta({ description: 'Active members by role.' }),
-    providers: z.record(Status, z.int()),
+    members: z
+      .object({ viewer: z.int(), staff: z.int(), provider: z.int(), clinic_admin: z.int() } satisfies Record<
+        ClinicRole,
+        z.ZodType
+      >)
+      .meta({ description: 'Active members by role.' }),
+    providers: z.object({ active: z.int(), inactive: z.int() }),
     pendingInvitations: z.int().meta({ description: 'Those that the caller may see: 0 below clinic_admin.' }),
   })
   .meta({ id: 'ClinicStatistics' });

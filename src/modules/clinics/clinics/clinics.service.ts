@@ -47,7 +47,13 @@ export class ClinicsService {
     const { status, ...others } = changes;
     const changesOthers = Object.values(others).some((value) => value !== undefined);
     if (present.status === 'inactive' && changesOthers && status !== 'active') throw new ClinicInactive();
-    const update = partialUpdate({ table: 'public.clinics', where: { id: clinicId }, changes, columns: changeable, returning: 'id' });
+    const update = partialUpdate({
+      table: 'public.clinics',
+      where: { id: clinicId },
+      changes,
+      columns: changeable,
+      returning: 'id',
+    });
     if (update) await this.database.query(update.text, update.values);
     return this.get(clinicId);
   }
@@ -98,4 +104,10 @@ const statistics = `
          (SELECT count(*)::int FROM public.invitations
            WHERE clinic_id = $1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > now()) AS pending_invitations`;
 
-const changeable = { name: 'name', location: 'location', timeZone: 'time_zone', currency: 'currency', status: 'status' };
+const changeable = {
+  name: 'name',
+  location: 'location',
+  timeZone: 'time_zone',
+  currency: 'currency',
+  status: 'status',
+};

@@ -36,9 +36,15 @@ export class InvitationMails {
   async send({ invitationId }: z.infer<typeof InvitationJob>): Promise<void> {
     const token = randomBytes(32).toString('base64url');
     const values = [invitationId, createHash('sha256').update(token).digest('base64url')];
-    const pending = await this.transactions.runAs({ service: 'send mail' }, () => this.database.first<Pending>(noteToken, values));
+    const pending = await this.transactions.runAs({ service: 'send mail' }, () =>
+      this.database.first<Pending>(noteToken, values),
+    );
     if (!pending) return;
-    await this.mailer.send({ to: pending.email, subject: `You are invited to ${pending.tenant}`, text: this.text(pending, token) });
+    await this.mailer.send({
+      to: pending.email,
+      subject: `You are invited to ${pending.tenant}`,
+      text: this.text(pending, token),
+    });
   }
 
   private text({ tenant, role }: Pending, token: string): string {

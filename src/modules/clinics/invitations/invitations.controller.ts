@@ -132,7 +132,14 @@ export class InvitationsController {
     summary: 'Accept an invitation, with an account or by making one',
     access: anybodyOrSignedIn,
     answers: Accepted,
-    refusals: [AccountNeeded, InvitationForAnotherAddress, InvitationNotFound, NotFound, PasswordTooCommon, TooManyRequests],
+    refusals: [
+      AccountNeeded,
+      InvitationForAnotherAddress,
+      InvitationNotFound,
+      NotFound,
+      PasswordTooCommon,
+      TooManyRequests,
+    ],
   })
   accept(@Body({ schema: Acceptance }) body: Acceptance, @CurrentClient() client: Client): Promise<Accepted> {
     return this.acceptance.accept(body, client);

@@ -27,7 +27,9 @@ export type Invitations = z.input<typeof Invitations>;
 export const InvitationsQuery = pageQuery;
 export type InvitationsQuery = z.infer<typeof InvitationsQuery>;
 
-export const NewClinicInvitation = z.strictObject({ email: Email, role: ClinicRole }).meta({ id: 'NewClinicInvitation' });
+export const NewClinicInvitation = z
+  .strictObject({ email: Email, role: ClinicRole })
+  .meta({ id: 'NewClinicInvitation' });
 export type NewClinicInvitation = z.infer<typeof NewClinicInvitation>;
 export const NewOrganisationInvitation = z
   .strictObject({ email: Email, role: OrganisationRole })
@@ -39,7 +41,9 @@ const password = z.string().min(10).max(128);
 export const Acceptance = z
   .strictObject({
     token: z.string().min(20).max(200).optional().meta({ description: 'From the mail.' }),
-    invitationId: Uuid.optional().meta({ description: 'Instead of the token, when logged in with the invited, verified address.' }),
+    invitationId: Uuid.optional().meta({
+      description: 'Instead of the token, when logged in with the invited, verified address.',
+    }),
     account: z
       .strictObject({ password, firstName: Line, lastName: Line })
       .optional()

@@ -47,7 +47,12 @@ export class ClinicMembersController {
   }
 
   @Get(':userId')
-  @Operation({ id: 'getClinicMember', summary: 'Read a membership', access: clinicRole('viewer'), answers: ClinicMember })
+  @Operation({
+    id: 'getClinicMember',
+    summary: 'Read a membership',
+    access: clinicRole('viewer'),
+    answers: ClinicMember,
+  })
   get(
     @Param('clinicId', { schema: Uuid }) clinicId: string,
     @Param('userId', { schema: Uuid }) userId: string,

@@ -5,7 +5,13 @@ import { NotFound, RoleTooLow } from '../../../kernel/http/http.errors.js';
 import { toPage } from '../../../kernel/http/page.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { AlreadyMember } from '../clinics.errors.js';
-import type { ClinicMember, ClinicMemberChanges, ClinicMembers, MembersQuery, NewClinicMember } from './members.schemas.js';
+import type {
+  ClinicMember,
+  ClinicMemberChanges,
+  ClinicMembers,
+  MembersQuery,
+  NewClinicMember,
+} from './members.schemas.js';
 import { People } from './people.js';
 
 const purpose = 'clinic-members';

@@ -15,7 +15,9 @@ const person = {
   updatedAt: Timestamp,
 };
 
-export const ClinicMember = z.object({ ...person, role: ClinicRole, isActive: z.boolean() }).meta({ id: 'ClinicMember' });
+export const ClinicMember = z
+  .object({ ...person, role: ClinicRole, isActive: z.boolean() })
+  .meta({ id: 'ClinicMember' });
 export type ClinicMember = z.input<typeof ClinicMember>;
 export const ClinicMembers = pageOf(ClinicMember, 'ClinicMembers');
 export type ClinicMembers = z.input<typeof ClinicMembers>;
@@ -28,7 +30,8 @@ export type OrganisationMembers = z.input<typeof OrganisationMembers>;
 export const MembersQuery = pageQuery;
 export type MembersQuery = z.infer<typeof MembersQuery>;
 
-const namesOnePerson = ({ userId, email }: { userId?: string; email?: string }) => (userId === undefined) !== (email === undefined);
+const namesOnePerson = ({ userId, email }: { userId?: string; email?: string }) =>
+  (userId === undefined) !== (email === undefined);
 const onePerson = { error: 'name the person by userId or by email', path: ['userId'] };
 const personReference = { userId: Uuid.optional(), email: Email.optional() };
 
@@ -50,5 +53,7 @@ export const ClinicMemberChanges = z
   .meta({ id: 'ClinicMemberChanges' });
 export type ClinicMemberChanges = z.infer<typeof ClinicMemberChanges>;
 
-export const OrganisationMemberChanges = z.strictObject({ role: OrganisationRole }).meta({ id: 'OrganisationMemberChanges' });
+export const OrganisationMemberChanges = z
+  .strictObject({ role: OrganisationRole })
+  .meta({ id: 'OrganisationMemberChanges' });
 export type OrganisationMemberChanges = z.infer<typeof OrganisationMemberChanges>;

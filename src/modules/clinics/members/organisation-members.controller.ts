@@ -5,8 +5,14 @@ import { Operation } from '../../../kernel/http/operation.decorator.js';
 import { Uuid } from '../../../kernel/http/primitives.js';
 import { organisationRole } from '../../../kernel/tenancy/access.js';
 import { AlreadyMember, LastAdmin } from '../clinics.errors.js';
+import {
+  MembersQuery,
+  NewOrganisationMember,
+  OrganisationMember,
+  OrganisationMemberChanges,
+  OrganisationMembers,
+} from './members.schemas.js';
 import { OrganisationMembersService } from './organisation-members.service.js';
-import { OrganisationMember, OrganisationMemberChanges, OrganisationMembers, MembersQuery, NewOrganisationMember } from './members.schemas.js';
 
 @ApiTags('clinics')
 @Controller('organisations/:organisationId/members')
@@ -47,7 +53,12 @@ export class OrganisationMembersController {
   }
 
   @Get(':userId')
-  @Operation({ id: 'getOrganisationMember', summary: 'Read a membership', access: organisationRole('member'), answers: OrganisationMember })
+  @Operation({
+    id: 'getOrganisationMember',
+    summary: 'Read a membership',
+    access: organisationRole('member'),
+    answers: OrganisationMember,
+  })
   get(
     @Param('organisationId', { schema: Uuid }) organisationId: string,
     @Param('userId', { schema: Uuid }) userId: string,

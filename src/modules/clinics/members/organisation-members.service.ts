@@ -44,7 +44,11 @@ export class OrganisationMembersService {
     return this.get(organisationId, userId);
   }
 
-  async change(organisationId: string, userId: string, { role }: OrganisationMemberChanges): Promise<OrganisationMember> {
+  async change(
+    organisationId: string,
+    userId: string,
+    { role }: OrganisationMemberChanges,
+  ): Promise<OrganisationMember> {
     const [changed] = await this.database.query(changeMember, [organisationId, userId, role]);
     const member = await this.get(organisationId, userId);
     // There, but not changed: the policy keeps those above the caller out of the caller's reach.

@@ -5,7 +5,13 @@ import { Operation } from '../../../kernel/http/operation.decorator.js';
 import { Uuid } from '../../../kernel/http/primitives.js';
 import { organisationReader, organisationRole, signedIn } from '../../../kernel/tenancy/access.js';
 import { OrganisationNotEmpty } from '../clinics.errors.js';
-import { NewOrganisation, Organisation, OrganisationChanges, Organisations, OrganisationsQuery } from './organisations.schemas.js';
+import {
+  NewOrganisation,
+  Organisation,
+  OrganisationChanges,
+  Organisations,
+  OrganisationsQuery,
+} from './organisations.schemas.js';
 import { OrganisationsService } from './organisations.service.js';
 
 @ApiTags('clinics')

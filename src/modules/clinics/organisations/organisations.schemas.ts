@@ -26,5 +26,8 @@ export type OrganisationsQuery = z.infer<typeof OrganisationsQuery>;
 export const NewOrganisation = z.strictObject({ name: Line, slug: Slug.optional() }).meta({ id: 'NewOrganisation' });
 export type NewOrganisation = z.infer<typeof NewOrganisation>;
 
-export const OrganisationChanges = z.strictObject({ name: Line, slug: Slug }).partial().meta({ id: 'OrganisationChanges' });
+export const OrganisationChanges = z
+  .strictObject({ name: Line, slug: Slug })
+  .partial()
+  .meta({ id: 'OrganisationChanges' });
 export type OrganisationChanges = z.infer<typeof OrganisationChanges>;

@@ -38,17 +38,26 @@ export class OrganisationsService {
 
   async list(query: OrganisationsQuery): Promise<Organisations> {
     const [afterId] = query.cursor ? this.cursors.decode(query.cursor, purpose) : [null];
-    const rows = await this.database.query<Organisations['data'][number]>(listOrganisations, [afterId, query.limit + 1]);
+    const rows = await this.database.query<Organisations['data'][number]>(listOrganisations, [
+      afterId,
+      query.limit + 1,
+    ]);
     return toPage(rows, query.limit, ({ id }) => this.cursors.encode([id], purpose));
   }
 
   async get(organisationId: string): Promise<Organisation> {
-    const row = await this.database.first<Organisation>(`SELECT ${columns} FROM public.organisations WHERE id = $1`, [organisationId]);
+    const row = await this.database.first<Organisation>(`SELECT ${columns} FROM public.organisations WHERE id = $1`, [
+      organisationId,
+    ]);
     if (!row) throw new NotFound();
     return row;
   }
 
-  async change(organisationId: string, changes: OrganisationChanges, ifMatch: string | undefined): Promise<Organisation> {
+  async change(
+    organisationId: string,
+    changes: OrganisationChanges,
+    ifMatch: string | undefined,
+  ): Promise<Organisation> {
     const present = await this.database.first<{ updatedAt: Date }>(lockOrganisation, [organisationId]);
     if (!present) throw new NotFound();
     assertIfMatch(ifMatch, etagOf(present.updatedAt));
@@ -75,9 +84,13 @@ export class OrganisationsService {
 
   /** @throws OrganisationNotEmpty */
   async remove(organisationId: string): Promise<void> {
-    const [clinic] = await this.database.query('SELECT FROM public.clinics WHERE organisation_id = $1 LIMIT 1', [organisationId]);
+    const [clinic] = await this.database.query('SELECT FROM public.clinics WHERE organisation_id = $1 LIMIT 1', [
+      organisationId,
+    ]);
     if (clinic) throw new OrganisationNotEmpty();
-    const [removed] = await this.database.query('DELETE FROM public.organisations WHERE id = $1 RETURNING id', [organisationId]);
+    const [removed] = await this.database.query('DELETE FROM public.organisations WHERE id = $1 RETURNING id', [
+      organisationId,
+    ]);
     if (!removed) throw new NotFound();
   }
 }

@@ -13,5 +13,7 @@ export function slugOf(name: string): string {
 
 /** The same slug with a tail, for when it is taken: who took it is not told. */
 export function withTail(slug: string): string {
-  return `${slug}-${randomInt(36 ** 5).toString(36).padStart(5, '0')}`;
+  return `${slug}-${randomInt(36 ** 5)
+    .toString(36)
+    .padStart(5, '0')}`;
 }

@@ -53,7 +53,13 @@ export class ProvidersController {
   }
 
   @Get(':providerId')
-  @Operation({ id: 'getProvider', summary: 'Read a provider', access: clinicRole('viewer'), answers: Provider, etag: true })
+  @Operation({
+    id: 'getProvider',
+    summary: 'Read a provider',
+    access: clinicRole('viewer'),
+    answers: Provider,
+    etag: true,
+  })
   get(
     @Param('clinicId', { schema: Uuid }) clinicId: string,
     @Param('providerId', { schema: Uuid }) providerId: string,

@@ -4,7 +4,10 @@ import { Line, Timestamp, Uuid } from '../../../kernel/http/primitives.js';
 import { isNpi } from './npi.js';
 
 const Status = z.enum(['active', 'inactive']);
-const Npi = z.string().refine(isNpi, 'is not a National Provider Identifier').meta({ examples: ['1234567893'] });
+const Npi = z
+  .string()
+  .refine(isNpi, 'is not a National Provider Identifier')
+  .meta({ examples: ['1234567893'] });
 
 export const Provider = z
   .object({

@@ -47,7 +47,13 @@ export class ProvidersService {
     if (!present) throw new NotFound();
     assertIfMatch(ifMatch, etagOf(present.updatedAt as Date));
     const where = { clinic_id: clinicId, id: providerId };
-    const update = partialUpdate({ table: 'public.providers', where, changes, columns: changeable, returning: columns });
+    const update = partialUpdate({
+      table: 'public.providers',
+      where,
+      changes,
+      columns: changeable,
+      returning: columns,
+    });
     if (!update) return present;
     const [row] = await this.database.query<Provider>(update.text, update.values);
     if (!row) throw new NotFound();
