@@ -216,10 +216,10 @@ const colleagues = `
   CREATE FUNCTION app.colleague_ids() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT array_agg(id) FROM (
       SELECT app.user_id() AS id
-      UNION SELECT r.user_id FROM public.user_clinic_roles r WHERE r.clinic_id = ANY (app.clinic_ids('viewer'))
-      UNION SELECT m.user_id FROM public.organisation_members m WHERE m.organisation_id = ANY (app.organisation_ids('member'))
+      UNION SELECT r.user_id FROM public.user_clinic_roles r WHERE r.clinic_id = ANY ((SELECT app.clinic_ids('viewer'))::uuid[])
+      UNION SELECT m.user_id FROM public.organisation_members m WHERE m.organisation_id = ANY ((SELECT app.organisation_ids('member'))::uuid[])
       UNION SELECT m.user_id FROM public.organisation_members m
-             WHERE m.role >= 'manager' AND m.organisation_id = ANY (app.organisation_ids(NULL))
+             WHERE m.role >= 'manager' AND m.organisation_id = ANY ((SELECT app.organisation_ids())::uuid[])
     ) people
   $$;
   COMMENT ON FUNCTION app.colleague_ids IS

@@ -1,6 +1,5 @@
-import { type ArgumentsHost, Catch, type ExceptionFilter, Inject, Logger } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CONFIG, type Config } from '../config/config.js';
 import type { DomainError } from '../errors/domain-error.js';
 import { traceOf } from '../tenancy/request-trace.js';
 import type { Problem } from './problem.schema.js';
@@ -10,8 +9,6 @@ import { asDomainError } from './problem-mapping.js';
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('Problem');
-
-  constructor(@Inject(CONFIG) private readonly config: Config) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -26,22 +23,22 @@ export class ProblemFilter implements ExceptionFilter {
       this.logger.error({ requestId: request.id, code, cause: safeCause(thrown) }, 'A fault of the service');
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
     if (status === 401) reply.header('www-authenticate', `Bearer realm="polyclinic", error="${bearerError(code)}"`);
-    reply.status(status).header('content-type', 'application/problem+json').send(this.documentOf(error, request));
+    reply.status(status).header('content-type', 'application/problem+json').send(documentOf(error, request));
   }
+}
 
-  private documentOf(error: DomainError, request: FastifyRequest): Problem {
-    const { code, status, title } = error.definition;
-    return {
-      type: `${this.config.publicUrl}/api/errors#${code}`,
-      title,
-      status,
-      detail: error.message,
-      instance: request.url.split('?')[0] ?? '/',
-      code,
-      requestId: String(request.id),
-      ...(error.errors && { errors: error.errors }),
-    };
-  }
+function documentOf(error: DomainError, request: FastifyRequest): Problem {
+  const { code, status, title } = error.definition;
+  return {
+    type: `/api/errors#${code}`,
+    title,
+    status,
+    detail: error.message,
+    instance: request.url.split('?')[0] ?? '/',
+    code,
+    requestId: String(request.id),
+    ...(error.errors && { errors: error.errors }),
+  };
 }
 
 /** RFC 6750 section 3.1. */

@@ -5,7 +5,7 @@ import { type DynamicModule, RequestMethod, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { CONFIG, type Config } from '../config/config.js';
+import type { Config } from '../config/config.js';
 import { LOGGER } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
 import { NestLogger } from '../observability/nest-logger.js';
@@ -35,8 +35,7 @@ export async function createHttpApplication(
   const server = application.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   observeRequests(server, logger, application.get(Metrics));
   await protect(application, config);
-  const filter = new ProblemFilter(application.get<Config>(CONFIG));
-  application.useGlobalFilters(filter);
+  application.useGlobalFilters(new ProblemFilter());
   application.useGlobalPipes(validationPipe);
   application.setGlobalPrefix('api/v1', {
     exclude: unversioned.map((path) => ({ path, method: RequestMethod.ALL })),

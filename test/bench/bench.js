@@ -1,0 +1,131 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import autocannon from 'autocannon';
+import { decodeJwt } from 'jose';
+import pg from 'pg';
+
+/**
+ * Ours beside the floor and beside the floor without row-level security, alternating in one run, so that what else the
+ * machine does falls on all alike. Prints a table and writes JSON: the ratios are what counts.
+ *
+ * Usage: npm run bench [-- seconds-per-measurement]
+ */
+const seconds = Number(process.argv[2] ?? 4);
+const rounds = 3;
+const connections = 32;
+const folder = mkdtempSync(join(tmpdir(), 'polyclinic-bench-'));
+const children = [];
+
+async function start(file, env, marker) {
+  const child = spawn(process.execPath, [file], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+  children.push(child);
+  const started = performance.now();
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = line.match(marker)?.[1];
+    if (url) return { child, url, startMs: Math.round(performance.now() - started) };
+  }
+  throw new Error(`${file} did not start.`);
+}
+
+const wide = { RATE_LIMIT_USER: '100000000', RATE_LIMIT_TENANT: '100000000', RATE_LIMIT_ADDRESS: '100000000' };
+const ours = { DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'warn', ...wide };
+const answers = /answers at (http\S+)\/api\/v1/;
+
+const first = await start('dist/src/main.js', ours, answers);
+first.child.kill('SIGTERM');
+await once(first.child, 'exit');
+const service = await start('dist/src/main.js', ours, answers);
+
+const secrets = JSON.parse(readFileSync(join(folder, 'secrets.json'), 'utf8')).embeddedDatabase;
+const port = readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n')[3];
+const adminUrl = `postgres://postgres:${secrets.admin}@127.0.0.1:${port}/polyclinic`;
+const apiUrl = `postgres://polyclinic_api:${secrets.api}@127.0.0.1:${port}/polyclinic`;
+
+const login = await fetch(`${service.url}/api/v1/auth/login`, {
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify({ email: 'clinic-admin@northside.example', password: 'open-the-clinic' }),
+});
+const { accessToken } = await login.json();
+const { sub: userId, sid: sessionId } = decodeJwt(accessToken);
+
+const admin = new pg.Client(adminUrl);
+await admin.connect();
+const { rows } = await admin.query('SELECT clinic_id FROM user_clinic_roles WHERE user_id = $1', [userId]);
+const clinicId = rows[0].clinic_id;
+// 500 clinics with 60 members each, so that what is read is found among others.
+await admin.query(`
+  WITH o AS (INSERT INTO organisations (name, slug) VALUES ('Bench', 'bench') RETURNING id),
+       c AS (INSERT INTO clinics (organisation_id, name, time_zone, currency) SELECT id, 'Bench ' || n, 'UTC', 'EUR' FROM o, generate_series(1, 500) n RETURNING id),
+       u AS (INSERT INTO auth.users (email) SELECT 'bench' || n || '@bench.example' FROM generate_series(1, 60) n RETURNING id)
+  SELECT 1`);
+await admin.query(`INSERT INTO user_clinic_roles (clinic_id, user_id, role) SELECT c.id, u.id, 'viewer' FROM clinics c, auth.users u WHERE u.email LIKE 'bench%' ON CONFLICT DO NOTHING`);
+await admin.query('ANALYZE');
+
+const argumentsOf = JSON.stringify({ userId, sessionId });
+const floor = await start('test/bench/floor.js', { URL: apiUrl, ARGUMENTS: argumentsOf }, /ready (\S+)/);
+const withoutRls = await start('test/bench/floor.js', { URL: adminUrl, RLS: 'off', ARGUMENTS: argumentsOf }, /ready (\S+)/);
+
+const variants = { floor: floor.url, withoutRls: withoutRls.url, ours: `${service.url}/api/v1` };
+const operations = {
+  'read a clinic': { path: `/clinics/${clinicId}`, method: 'GET' },
+  'list 50 members': { path: `/clinics/${clinicId}/members`, method: 'GET' },
+  'create a provider': { path: `/clinics/${clinicId}/providers`, method: 'POST', body: JSON.stringify({ name: 'Dr. Bench' }) },
+};
+
+async function measure(url, { path, method, body }, duration) {
+  const headers = { authorization: `Bearer ${accessToken}`, ...(body && { 'content-type': 'application/json' }) };
+  const result = await autocannon({ url: url + path, method, body, headers, connections, duration });
+  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${url}${path}: ${result.non2xx} refused, ${result.errors} failed`);
+  return { rate: result.requests.average, p50: result.latency.p50, p99: result.latency.p99, total: result.requests.total };
+}
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const rssMib = (pid) => Math.round(Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024);
+
+const table = [];
+for (const [operation, request] of Object.entries(operations)) {
+  for (const url of Object.values(variants)) await measure(url, request, 1);
+  const samples = { floor: [], withoutRls: [], ours: [] };
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [variant, url] of Object.entries(variants)) samples[variant].push(await measure(url, request, seconds));
+  }
+  for (const [variant, runs] of Object.entries(samples)) {
+    const [rate, p50, p99] = ['rate', 'p50', 'p99'].map((name) => median(runs.map((run) => run[name])));
+    const ofFloor = median(runs.map((run, round) => run.rate / samples.floor[round].rate));
+    table.push({ operation, variant, 'requests/s': Math.round(rate), 'p50 ms': p50, 'p99 ms': p99, 'of the floor': Number(ofFloor.toFixed(2)) });
+  }
+}
+
+const request = operations['read a clinic'];
+let served = 0;
+const memory = [];
+while (served < 100_000) {
+  served += (await measure(variants.ours, request, 3)).total;
+  memory.push({ served, rssMib: rssMib(service.child.pid) });
+}
+const half = memory.find(({ served: count }) => count >= 50_000);
+
+const metricsPage = await (await fetch(`${service.url}/metrics`)).text();
+const report = {
+  date: new Date().toISOString().slice(0, 10),
+  node: process.version,
+  conditions: `${connections} connections, ${rounds} rounds of ${seconds} s each, client, servers and database on the same cores`,
+  table,
+  memory: { afterHalf: half?.rssMib, after100000: memory.at(-1)?.rssMib },
+  start: { firstMs: first.startMs, nextMs: service.startMs },
+  retried: metricsPage.match(/outcome="retried"\} (\d+)/)?.[1] ?? '0',
+};
+console.table(table);
+console.log(`RSS after 50,000: ${report.memory.afterHalf} MiB, after 100,000: ${report.memory.after100000} MiB`);
+console.log(`first start ${report.start.firstMs} ms, next start ${report.start.nextMs} ms`);
+writeFileSync('test/bench/result.json', `${JSON.stringify(report, null, 2)}\n`);
+
+await admin.end();
+for (const child of children) if (child.exitCode === null) child.kill('SIGTERM');
+await Promise.all(children.filter((child) => child.exitCode === null).map((child) => once(child, 'exit')));
+rmSync(folder, { recursive: true, force: true });
