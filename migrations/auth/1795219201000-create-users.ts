@@ -212,16 +212,20 @@ const profiles = `
 `;
 
 const colleagues = `
-  -- The caller, and everybody with whom the caller shares a clinic or an organisation. Patients share neither.
-  CREATE FUNCTION app.colleague_ids() RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT array_agg(id) FROM (
-      SELECT app.user_id() AS id
-      UNION SELECT r.user_id FROM public.user_clinic_roles r WHERE r.clinic_id = ANY ((SELECT app.clinic_ids('viewer'))::uuid[])
-      UNION SELECT m.user_id FROM public.organisation_members m WHERE m.organisation_id = ANY ((SELECT app.organisation_ids('member'))::uuid[])
-      UNION SELECT m.user_id FROM public.organisation_members m
-             WHERE m.role >= 'manager' AND m.organisation_id = ANY ((SELECT app.organisation_ids())::uuid[])
-    ) people
-  $$;
+  -- The caller, everybody with whom the caller shares a clinic or an organisation, and those in charge there. Patients
+  -- share neither.
+  CREATE FUNCTION app.colleague_ids() RETURNS uuid[] LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  DECLARE
+    v_clinics uuid[] := app.clinic_ids('viewer');
+    v_organisations uuid[] := app.organisation_ids('member');
+    v_related uuid[] := app.organisation_ids(NULL);
+  BEGIN
+    RETURN ARRAY(
+      SELECT app.user_id()
+      UNION SELECT r.user_id FROM public.user_clinic_roles r WHERE r.clinic_id = ANY (v_clinics)
+      UNION SELECT m.user_id FROM public.organisation_members m WHERE m.organisation_id = ANY (v_organisations)
+      UNION SELECT m.user_id FROM public.organisation_members m WHERE m.organisation_id = ANY (v_related) AND m.role >= 'manager');
+  END $$;
   COMMENT ON FUNCTION app.colleague_ids IS
     'SECURITY DEFINER: asks the membership tables, which are themselves under policies that ask for profiles';
   GRANT EXECUTE ON FUNCTION app.colleague_ids TO authenticated;

@@ -30,7 +30,6 @@ export class CreateTenantContext1795219200000 implements MigrationInterface {
       DROP FUNCTION app.organisation_ids(app.organisation_role);
       DROP FUNCTION app.active_clinic_ids(app.clinic_role);
       DROP FUNCTION app.clinic_ids(app.clinic_role);
-      DROP FUNCTION app.memberships(app.clinic_role);
       DROP FUNCTION public.update_updated_at_column();
       DROP FUNCTION auth.uid();
       DROP FUNCTION app.user_type();
@@ -73,18 +72,16 @@ const identifiers = `
 `;
 
 const callerFunctions = `
-  -- After a SET LOCAL a pooled session holds '' and not NULL for the setting.
-  CREATE FUNCTION app.user_id() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE SET search_path = '' AS $$
-    SELECT nullif(current_setting('app.user_id', true), '')::uuid
-  $$;
+  -- After a SET LOCAL a pooled session holds '' and not NULL for the setting. These bodies are bound when they are
+  -- created, so they need no search path and can be inlined into the policies that ask them.
+  CREATE FUNCTION app.user_id() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN nullif(current_setting('app.user_id', true), '')::uuid;
 
-  CREATE FUNCTION app.user_type() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE SET search_path = '' AS $$
-    SELECT nullif(current_setting('app.user_type', true), '')
-  $$;
+  CREATE FUNCTION app.user_type() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN nullif(current_setting('app.user_type', true), '');
 
-  CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE SET search_path = '' AS $$
-    SELECT app.user_id()
-  $$;
+  CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN app.user_id();
   COMMENT ON FUNCTION auth.uid() IS 'The name that policies of the older systems use for app.user_id()';
 
   CREATE FUNCTION public.update_updated_at_column() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
@@ -98,38 +95,38 @@ const callerFunctions = `
 `;
 
 const membershipFunctions = `
-  -- One place that knows what a membership is: an active role in a clinic, or owning or managing its organisation.
-  CREATE FUNCTION app.memberships(p_minimum app.clinic_role) RETURNS TABLE (clinic_id uuid, is_active boolean)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT c.id, c.status = 'active'
-      FROM public.user_clinic_roles r JOIN public.clinics c ON c.id = r.clinic_id
-     WHERE r.user_id = app.user_id() AND r.is_active AND r.role >= p_minimum
-    UNION
-    SELECT c.id, c.status = 'active'
-      FROM public.organisation_members m JOIN public.clinics c ON c.organisation_id = m.organisation_id
-     WHERE m.user_id = app.user_id() AND m.role >= 'manager'
-  $$;
-
+  -- plpgsql keeps their plans from one transaction to the next, which functions in SQL do from version 18 on only.
   CREATE FUNCTION app.clinic_ids(p_minimum app.clinic_role DEFAULT 'viewer') RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT coalesce(array_agg(clinic_id), '{}') FROM app.memberships(p_minimum)
-  $$;
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  DECLARE
+    v_user uuid := app.user_id();
+  BEGIN
+    RETURN ARRAY(SELECT m.clinic_id FROM app.memberships m WHERE m.user_id = v_user AND m.role >= p_minimum);
+  END $$;
 
   CREATE FUNCTION app.active_clinic_ids(p_minimum app.clinic_role DEFAULT 'viewer') RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT coalesce(array_agg(clinic_id), '{}') FROM app.memberships(p_minimum) WHERE is_active
-  $$;
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  DECLARE
+    v_user uuid := app.user_id();
+  BEGIN
+    RETURN ARRAY(SELECT m.clinic_id FROM app.memberships m JOIN public.clinics c ON c.id = m.clinic_id
+                  WHERE m.user_id = v_user AND m.role >= p_minimum AND c.status = 'active');
+  END $$;
 
   CREATE FUNCTION app.organisation_ids(p_minimum app.organisation_role DEFAULT NULL) RETURNS uuid[]
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT coalesce(array_agg(organisation_id), '{}') FROM (
-      SELECT m.organisation_id FROM public.organisation_members m
-       WHERE m.user_id = app.user_id() AND (p_minimum IS NULL OR m.role >= p_minimum)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  DECLARE
+    v_user uuid := app.user_id();
+  BEGIN
+    IF p_minimum IS NOT NULL THEN
+      RETURN ARRAY(SELECT m.organisation_id FROM public.organisation_members m WHERE m.user_id = v_user AND m.role >= p_minimum);
+    END IF;
+    RETURN ARRAY(
+      SELECT m.organisation_id FROM public.organisation_members m WHERE m.user_id = v_user
       UNION
       SELECT c.organisation_id FROM public.user_clinic_roles r JOIN public.clinics c ON c.id = r.clinic_id
-       WHERE p_minimum IS NULL AND r.user_id = app.user_id() AND r.is_active
-    ) related
-  $$;
+       WHERE r.user_id = v_user AND r.is_active);
+  END $$;
   COMMENT ON FUNCTION app.organisation_ids IS 'Without a minimum: also those in whose clinics the caller has a role';
 `;
 

@@ -19,9 +19,14 @@ const rounds = 3;
 const connections = 32;
 const folder = mkdtempSync(join(tmpdir(), 'polyclinic-bench-'));
 const children = [];
+/** Those of `npm start`. */
+const flags = ['--max-old-space-size=160', '--max-semi-space-size=4'];
 
 async function start(file, env, marker) {
-  const child = spawn(process.execPath, [file], { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...flags, file], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   children.push(child);
   const started = performance.now();
   for await (const line of createInterface({ input: child.stdout })) {
@@ -63,29 +68,46 @@ await admin.query(`
        c AS (INSERT INTO clinics (organisation_id, name, time_zone, currency) SELECT id, 'Bench ' || n, 'UTC', 'EUR' FROM o, generate_series(1, 500) n RETURNING id),
        u AS (INSERT INTO auth.users (email) SELECT 'bench' || n || '@bench.example' FROM generate_series(1, 60) n RETURNING id)
   SELECT 1`);
-await admin.query(`INSERT INTO user_clinic_roles (clinic_id, user_id, role) SELECT c.id, u.id, 'viewer' FROM clinics c, auth.users u WHERE u.email LIKE 'bench%' ON CONFLICT DO NOTHING`);
+await admin.query(
+  `INSERT INTO user_clinic_roles (clinic_id, user_id, role) SELECT c.id, u.id, 'viewer' FROM clinics c, auth.users u WHERE u.email LIKE 'bench%' ON CONFLICT DO NOTHING`,
+);
 await admin.query('ANALYZE');
 
 const argumentsOf = JSON.stringify({ userId, sessionId });
 const floor = await start('test/bench/floor.js', { URL: apiUrl, ARGUMENTS: argumentsOf }, /ready (\S+)/);
-const withoutRls = await start('test/bench/floor.js', { URL: adminUrl, RLS: 'off', ARGUMENTS: argumentsOf }, /ready (\S+)/);
+const withoutRls = await start(
+  'test/bench/floor.js',
+  { URL: adminUrl, RLS: 'off', ARGUMENTS: argumentsOf },
+  /ready (\S+)/,
+);
 
 const variants = { floor: floor.url, withoutRls: withoutRls.url, ours: `${service.url}/api/v1` };
 const operations = {
   'read a clinic': { path: `/clinics/${clinicId}`, method: 'GET' },
   'list 50 members': { path: `/clinics/${clinicId}/members`, method: 'GET' },
-  'create a provider': { path: `/clinics/${clinicId}/providers`, method: 'POST', body: JSON.stringify({ name: 'Dr. Bench' }) },
+  'create a provider': {
+    path: `/clinics/${clinicId}/providers`,
+    method: 'POST',
+    body: JSON.stringify({ name: 'Dr. Bench' }),
+  },
 };
 
 async function measure(url, { path, method, body }, duration) {
   const headers = { authorization: `Bearer ${accessToken}`, ...(body && { 'content-type': 'application/json' }) };
   const result = await autocannon({ url: url + path, method, body, headers, connections, duration });
-  if (result.non2xx > 0 || result.errors > 0) throw new Error(`${url}${path}: ${result.non2xx} refused, ${result.errors} failed`);
-  return { rate: result.requests.average, p50: result.latency.p50, p99: result.latency.p99, total: result.requests.total };
+  if (result.non2xx > 0 || result.errors > 0)
+    throw new Error(`${url}${path}: ${result.non2xx} refused, ${result.errors} failed`);
+  return {
+    rate: result.requests.average,
+    p50: result.latency.p50,
+    p99: result.latency.p99,
+    total: result.requests.total,
+  };
 }
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const rssMib = (pid) => Math.round(Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024);
+const rssMib = (pid) =>
+  Math.round(Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024);
 
 const table = [];
 for (const [operation, request] of Object.entries(operations)) {
@@ -97,7 +119,14 @@ for (const [operation, request] of Object.entries(operations)) {
   for (const [variant, runs] of Object.entries(samples)) {
     const [rate, p50, p99] = ['rate', 'p50', 'p99'].map((name) => median(runs.map((run) => run[name])));
     const ofFloor = median(runs.map((run, round) => run.rate / samples.floor[round].rate));
-    table.push({ operation, variant, 'requests/s': Math.round(rate), 'p50 ms': p50, 'p99 ms': p99, 'of the floor': Number(ofFloor.toFixed(2)) });
+    table.push({
+      operation,
+      variant,
+      'requests/s': Math.round(rate),
+      'p50 ms': p50,
+      'p99 ms': p99,
+      'of the floor': Number(ofFloor.toFixed(2)),
+    });
   }
 }
 

@@ -19,7 +19,20 @@ const named = (text, values) => ({ name: createHash('sha256').update(text).diges
 
 async function inTransaction(clinicId, minimum, writes, text, values) {
   const client = await pool.connect();
-  const context = ['15000', '5000', '15000', userId, sessionId, 'provider', clinicId, minimum, 'bench', '127.0.0.1', 'GET', writes];
+  const context = [
+    '15000',
+    '5000',
+    '15000',
+    userId,
+    sessionId,
+    'provider',
+    clinicId,
+    minimum,
+    'bench',
+    '127.0.0.1',
+    'GET',
+    writes,
+  ];
   try {
     const [, , result] = await Promise.all([
       client.query(writes ? 'BEGIN' : 'BEGIN READ ONLY'),
@@ -44,13 +57,27 @@ const provider = `
   RETURNING id, clinic_id, user_id, name, provider_type, specialty, license_number, npi_number, status, created_at, updated_at`;
 
 const server = Fastify();
-server.get('/clinics/:id', async ({ params }) => (await inTransaction(params.id, 'viewer', false, clinic, [params.id]))[0]);
+server.get(
+  '/clinics/:id',
+  async ({ params }) => (await inTransaction(params.id, 'viewer', false, clinic, [params.id]))[0],
+);
 server.get('/clinics/:id/members', async ({ params }) => ({
   data: (await inTransaction(params.id, 'viewer', false, members, [params.id, null, 51])).slice(0, 50),
 }));
 server.post('/clinics/:id/providers', async ({ params, body }, reply) => {
   reply.status(201);
-  return (await inTransaction(params.id, 'clinic_admin', true, provider, [params.id, null, body.name, null, null, null, null, 'active']))[0];
+  return (
+    await inTransaction(params.id, 'clinic_admin', true, provider, [
+      params.id,
+      null,
+      body.name,
+      null,
+      null,
+      null,
+      null,
+      'active',
+    ])
+  )[0];
 });
 await server.listen({ port: 0, host: '127.0.0.1' });
 process.stdout.write(`ready http://127.0.0.1:${server.server.address().port}\n`);

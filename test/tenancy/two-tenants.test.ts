@@ -33,7 +33,9 @@ afterAll(() => service.stop());
 
 async function describeTenant(slug: string): Promise<Tenant> {
   const token = await service.tokenOf(demoAddress('owner', slug));
-  const clinics = await service.call('GET', '/clinics', { token });
+  // The clinic in which the demo's people have their roles, and its providers.
+  const viewer = await service.tokenOf(demoAddress('viewer', slug));
+  const clinics = await service.call('GET', '/clinics', { token: viewer });
   const { id: clinicId, organisationId } = clinics.body.data[0];
   const email = `invited@${slug}.example`;
   const invitation = await service.call('POST', `/clinics/${clinicId}/invitations`, {
