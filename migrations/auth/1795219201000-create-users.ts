@@ -214,7 +214,8 @@ const profiles = `
 const colleagues = `
   -- The caller, everybody with whom the caller shares a clinic or an organisation, and those in charge there. Patients
   -- share neither.
-  CREATE FUNCTION app.colleague_ids() RETURNS uuid[] LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  CREATE FUNCTION app.colleague_ids() RETURNS uuid[] LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
   DECLARE
     v_clinics uuid[] := app.clinic_ids('viewer');
     v_organisations uuid[] := app.organisation_ids('member');

@@ -74,7 +74,7 @@ export class CreateOrganisationsAndClinics1795219202000 implements MigrationInte
       table: 'public.organisation_members',
       access: {
         authenticated: {
-          select: { rows: either(organisationRows('organisation_id', 'member'), ownRows('user_id')) },
+          select: { rows: organisationRows('organisation_id', 'member') },
           insert: { rows: grantable, columns: ['organisation_id', 'user_id', 'role', 'created_by'] },
           update: { rows: grantable, columns: ['role'] },
           delete: { rows: either(grantable, ownRows('user_id')) },
@@ -110,7 +110,7 @@ export class CreateOrganisationsAndClinics1795219202000 implements MigrationInte
       table: 'public.user_clinic_roles',
       access: {
         authenticated: {
-          select: { rows: either(clinicRows('clinic_id', 'viewer'), ownRows('user_id')) },
+          select: { rows: clinicRows('clinic_id', 'viewer') },
           insert: { rows: administered, columns: ['clinic_id', 'user_id', 'role', 'created_by'] },
           update: { rows: administered, columns: ['role', 'is_active'] },
           delete: { rows: either(administered, ownRows('user_id')) },

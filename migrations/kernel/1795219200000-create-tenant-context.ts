@@ -95,9 +95,10 @@ const callerFunctions = `
 `;
 
 const membershipFunctions = `
-  -- plpgsql keeps their plans from one transaction to the next, which functions in SQL do from version 18 on only.
+  -- plpgsql keeps their plans from one transaction to the next, which functions in SQL do from version 18 on only; and it
+  -- keeps them generic: planning anew for each role or clinic takes several times as long as running the plan.
   CREATE FUNCTION app.clinic_ids(p_minimum app.clinic_role DEFAULT 'viewer') RETURNS uuid[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
   DECLARE
     v_user uuid := app.user_id();
   BEGIN
@@ -105,7 +106,7 @@ const membershipFunctions = `
   END $$;
 
   CREATE FUNCTION app.active_clinic_ids(p_minimum app.clinic_role DEFAULT 'viewer') RETURNS uuid[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
   DECLARE
     v_user uuid := app.user_id();
   BEGIN
@@ -114,7 +115,7 @@ const membershipFunctions = `
   END $$;
 
   CREATE FUNCTION app.organisation_ids(p_minimum app.organisation_role DEFAULT NULL) RETURNS uuid[]
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
   DECLARE
     v_user uuid := app.user_id();
   BEGIN
@@ -134,7 +135,7 @@ const checks = `
   -- 404 for a clinic that is not there and for one that is not the caller's: they must look the same.
   CREATE FUNCTION app.require_clinic(
     p_user uuid, p_clinic uuid, p_minimum app.clinic_role, p_everywhere boolean, p_needs_active boolean
-  ) RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  ) RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
   DECLARE
     v_status text;
     v_role app.clinic_role;
@@ -158,7 +159,7 @@ const checks = `
 
   CREATE FUNCTION app.require_organisation(
     p_user uuid, p_organisation uuid, p_minimum app.organisation_role, p_everywhere boolean
-  ) RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+  ) RETURNS void LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
   DECLARE
     v_role app.organisation_role;
     v_is_related boolean;
@@ -186,7 +187,7 @@ const beginRequest = `
     p_organisation uuid, p_organisation_role app.organisation_role,
     p_request_id text, p_address inet, p_route text,
     p_writes boolean, p_needs_verified boolean, p_allows_inactive boolean
-  ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+  ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' SET plan_cache_mode = force_generic_plan AS $$
   DECLARE
     v_caller record;
   BEGIN

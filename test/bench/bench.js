@@ -62,11 +62,11 @@ const admin = new pg.Client(adminUrl);
 await admin.connect();
 const { rows } = await admin.query('SELECT clinic_id FROM user_clinic_roles WHERE user_id = $1', [userId]);
 const clinicId = rows[0].clinic_id;
-// 500 clinics with 60 members each, so that what is read is found among others.
+// 500 clinics with 60 members each, of 5,000 people, so that what is read is found among others.
 await admin.query(`
   WITH o AS (INSERT INTO organisations (name, slug) VALUES ('Bench', 'bench') RETURNING id),
        c AS (INSERT INTO clinics (organisation_id, name, time_zone, currency) SELECT id, 'Bench ' || n, 'UTC', 'EUR' FROM o, generate_series(1, 500) n RETURNING id),
-       u AS (INSERT INTO auth.users (email) SELECT 'bench' || n || '@bench.example' FROM generate_series(1, 60) n RETURNING id)
+       u AS (INSERT INTO auth.users (email) SELECT 'bench' || n || '@bench.example' FROM generate_series(1, 5000) n RETURNING id)
   SELECT 1`);
 await admin.query(
   `INSERT INTO user_clinic_roles (clinic_id, user_id, role) SELECT c.id, u.id, 'viewer' FROM clinics c, auth.users u WHERE u.email LIKE 'bench%' ON CONFLICT DO NOTHING`,
