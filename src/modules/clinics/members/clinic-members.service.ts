@@ -53,8 +53,11 @@ export class ClinicMembersService {
       columns: { role: 'role', isActive: 'is_active' },
       returning: 'id',
     });
-    if (update) await this.database.query(update.text, update.values);
-    return this.get(clinicId, userId);
+    const changed = update ? await this.database.query(update.text, update.values) : [];
+    const member = await this.get(clinicId, userId);
+    // There, but not changed: the caller has lost the role for it since the request began.
+    if (update && changed.length === 0) throw new RoleTooLow();
+    return member;
   }
 
   /** Everybody may leave; to remove somebody else takes a clinic_admin. */
