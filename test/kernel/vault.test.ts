@@ -1,5 +1,6 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
+import pg from 'pg';
 import { parseKeyRing } from '../../src/kernel/secrets/key-ring.js';
 import { Rotation } from '../../src/kernel/secrets/rotation.js';
 import { declareSealedColumn } from '../../src/kernel/secrets/sealed-columns.js';
@@ -45,6 +46,23 @@ describe('A sealed text', () => {
     );
   });
 
+  it.each(['table', 'column', 'rowId'] as const)('does not open in another %s', (part) => {
+    const sealed = vault.seal('a page token', place);
+    expect(() => vault.open(sealed, { ...place, [part]: 'another' })).toThrow(SealBroken);
+  });
+
+  it('does not open where the same characters are divided differently', () => {
+    const sealed = vault.seal('a page token', { table: 'a', column: 'bc', rowId: 'd' });
+    expect(() => vault.open(sealed, { table: 'ab', column: 'c', rowId: 'd' })).toThrow(SealBroken);
+    expect(() => vault.open(sealed, { table: 'a', column: 'b', rowId: 'cd' })).toThrow(SealBroken);
+  });
+
+  it('does not open under the id of another key, even where that is the same key', () => {
+    const twice = new Vault(parseKeyRing(`${current},again:${current.split(':')[1]}`));
+    const sealed = twice.seal('a page token', place);
+    expect(() => twice.open(sealed.replace('v1.2026.', 'v1.again.'), place)).toThrow(SealBroken);
+  });
+
   it('of an older key opens with the ring, and not without that key', () => {
     const sealed = new Vault(parseKeyRing(old)).seal('a page token', place);
     expect(vault.open(sealed, place)).toBe('a page token');
@@ -64,6 +82,16 @@ describe('A sealed text', () => {
 });
 
 describe('A key ring', () => {
+  it('is current in its first key, and takes spaces and a comma at the end', () => {
+    const ring = parseKeyRing(` ${current} , ${old},`);
+    expect(ring.current).toBe('2026');
+    expect([...ring.keys.keys()]).toEqual(['2026', '2025']);
+  });
+
+  it('with two keys of one id is refused', () => {
+    expect(() => parseKeyRing(`${current},2026:${randomBytes(32).toString('base64')}`)).toThrow(/VAULT_KEYS.*same id/);
+  });
+
   it.each(['', 'only-an-id', 'id:c2hvcnQ=', 'with space:AAAA'])('%j is refused without showing it', (text) => {
     expect(() => parseKeyRing(text)).toThrow(/VAULT_KEYS/);
     expect(() => parseKeyRing(text)).not.toThrow(/c2hvcnQ/);
@@ -91,40 +119,78 @@ describe('A text of the older systems', () => {
 });
 
 describe('Rotation', () => {
+  const column = { table: 'app.sealed_things', column: 'token' };
+  const before = new Vault(parseKeyRing(old));
+  const newest = new Vault(parseKeyRing(current));
+  const placeOf = (rowId: string): SealedPlace => ({ ...column, rowId });
+  const idOf = (index: number): string => `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`;
   let service: Service;
+
   beforeAll(async () => {
     service = await startService({ variables: { VAULT_KEYS: `${current},${old}` } });
     await service.database.sql(`
       CREATE TABLE app.sealed_things (id uuid PRIMARY KEY, token text);
       GRANT SELECT, UPDATE ON app.sealed_things TO service_role`);
+    declareSealedColumn(column);
   });
   afterAll(() => service.stop());
+  beforeEach(() => service.database.sql('TRUNCATE app.sealed_things'));
+
+  const insert = (rowId: string, token: string) =>
+    service.database.sql('INSERT INTO app.sealed_things VALUES ($1, $2)', [rowId, token]);
+  const sealUnderOldKey = async (count: number): Promise<void> => {
+    for (let index = 0; index < count; index += 1)
+      await insert(idOf(index), before.seal(`token ${index}`, placeOf(idOf(index))));
+  };
+  const stored = () =>
+    service.database.sql<{ id: string; token: string }>('SELECT id, token FROM app.sealed_things ORDER BY id');
+  const rotate = async (): Promise<number | undefined> => (await service.application.get(Rotation).run(5))[0]?.resealed;
+  const underOldKey = async (): Promise<string[]> =>
+    (await stored()).filter(({ token }) => token.startsWith('v1.2025.')).map(({ id }) => id);
 
   it('seals everything anew under the current key, in batches, by two at once, and finds nothing the second time', async () => {
-    declareSealedColumn({ table: 'app.sealed_things', column: 'token' });
-    const before = new Vault(parseKeyRing(old));
-    const rows = Array.from({ length: 37 }, (_, index) => {
-      const rowId = `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`;
-      return { rowId, sealed: before.seal(`token ${index}`, { table: 'app.sealed_things', column: 'token', rowId }) };
+    await sealUnderOldKey(37);
+
+    const [one = 0, other = 0] = await Promise.all([rotate(), rotate()]);
+
+    expect(one + other).toBe(37);
+    const opened = (await stored()).map(({ id, token }) => newest.open(token, placeOf(id)));
+    expect(opened).toEqual(Array.from({ length: 37 }, (_, index) => `token ${index}`));
+    expect(await rotate()).toBe(0);
+  });
+
+  it('does not end before a row that somebody else holds, so that the old key can be dropped after it', async () => {
+    await sealUnderOldKey(12);
+    const holder = new pg.Client(service.database.adminUrl);
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM app.sealed_things WHERE id = $1 FOR UPDATE', [idOf(2)]);
+
+    let hasEnded = false;
+    const rotation = rotate().finally(() => {
+      hasEnded = true;
     });
-    for (const { rowId, sealed } of rows)
-      await service.database.sql('INSERT INTO app.sealed_things VALUES ($1, $2)', [rowId, sealed]);
+    while ((await underOldKey()).length > 1 && !hasEnded) await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const endedWhileHeld = hasEnded;
+    await holder.query('COMMIT');
+    await holder.end();
 
-    const rotation = service.application.get(Rotation);
-    const counts = (await Promise.all([rotation.run(5), rotation.run(5)])).map(([result]) => result?.resealed ?? 0);
-    const after = await service.database.sql<{ id: string; token: string }>(
-      'SELECT * FROM app.sealed_things ORDER BY id',
-    );
-    const rest = (await rotation.run(5))[0]?.resealed ?? 0;
+    expect(endedWhileHeld).toBe(false);
+    expect(await rotation).toBe(12);
+    expect(await underOldKey()).toEqual([]);
+  });
 
-    expect((counts[0] ?? 0) + (counts[1] ?? 0) + rest).toBe(37);
-    expect((await rotation.run(5))[0]?.resealed).toBe(0);
-    const newest = new Vault(parseKeyRing(current));
-    const texts = (
-      rest === 0
-        ? after
-        : await service.database.sql<{ id: string; token: string }>('SELECT * FROM app.sealed_things ORDER BY id')
-    ).map(({ id, token }) => newest.open(token, { table: 'app.sealed_things', column: 'token', rowId: id }));
-    expect(texts).toEqual(rows.map((_, index) => `token ${index}`));
+  it('passes by a text that does not open, leaves it as it is, and names its row in the end', async () => {
+    await insert(idOf(999), before.seal('moved here', placeOf(idOf(1_000))));
+    await insert(idOf(0), before.seal('moved here, too', placeOf(idOf(1_000))));
+    for (const index of [1, 2, 3, 4, 5, 6])
+      await insert(idOf(index), before.seal(`token ${index}`, placeOf(idOf(index))));
+
+    const refusal = await rotate().catch(String);
+
+    expect(refusal).toContain(`app.sealed_things.token of ${idOf(0)}, app.sealed_things.token of ${idOf(999)}`);
+    expect(refusal).not.toContain('moved');
+    expect(await underOldKey()).toEqual([idOf(0), idOf(999)]);
   });
 });

@@ -3,7 +3,7 @@ import { escapeIdentifier } from 'pg';
 import { Database } from '../tenancy/database.js';
 import { Transactions } from '../tenancy/transactions.js';
 import { type SealedColumn, sealedColumns } from './sealed-columns.js';
-import { Vault } from './vault.js';
+import { SealBroken, type SealedPlace, Vault } from './vault.js';
 
 export interface RotationResult extends SealedColumn {
   resealed: number;
@@ -13,6 +13,14 @@ interface SealedRow {
   id: string;
   sealed: string;
 }
+
+interface Resealed {
+  count: number;
+  /** Rows whose text opens under no key of the ring, and which were left as they are. */
+  broken: string[];
+}
+
+type Lock = 'FOR UPDATE' | 'FOR UPDATE SKIP LOCKED';
 
 /**
  * Re-seals under the current key whatever rests under an older one. Each batch is a transaction; what is left is found
@@ -26,42 +34,64 @@ export class Rotation {
     private readonly vault: Vault,
   ) {}
 
+  /**
+   * When it returns, nothing that was there at its start needs an older key any more.
+   *
+   * @throws Error that names the rows whose texts do not open, after all others were sealed anew
+   */
   async run(batchSize = 500): Promise<RotationResult[]> {
     const results: RotationResult[] = [];
-    for (const column of sealedColumns)
-      results.push({ ...column, resealed: await this.rotateColumn(column, batchSize) });
+    const broken: string[] = [];
+    for (const column of sealedColumns) {
+      const shared = await this.pass(column, batchSize, 'FOR UPDATE SKIP LOCKED');
+      // Whoever drops the old key next would lose the rows that were skipped; so this waits for them.
+      const awaited = await this.pass(column, batchSize, 'FOR UPDATE');
+      results.push({ ...column, resealed: shared.count + awaited.count });
+      broken.push(...awaited.broken.map((id) => `${column.table}.${column.column} of ${id}`));
+    }
+    if (broken.length > 0) throw new Error(`Under no key of the ring, all others sealed anew: ${broken.join(', ')}`);
     return results;
   }
 
-  private async rotateColumn(column: SealedColumn, batchSize: number): Promise<number> {
-    let total = 0;
+  private async pass(column: SealedColumn, batchSize: number, lock: Lock): Promise<Resealed> {
+    const total: Resealed = { count: 0, broken: [] };
+    let after: string | null = null;
     for (;;) {
-      const count = await this.transactions.runAs({ service: 'rotate secrets' }, () =>
-        this.rotateBatch(column, batchSize),
-      );
-      total += count;
-      if (count < batchSize) return total;
+      const work = () => this.batch(column, batchSize, after, lock);
+      const { rows, broken } = await this.transactions.runAs({ service: 'rotate secrets' }, work);
+      total.count += rows.length - broken.length;
+      total.broken.push(...broken);
+      after = rows.at(-1)?.id ?? null;
+      if (rows.length < batchSize) return total;
     }
   }
 
-  private async rotateBatch({ table, column }: SealedColumn, batchSize: number): Promise<number> {
+  private async batch({ table, column }: SealedColumn, batchSize: number, after: string | null, lock: Lock) {
     const name = table.split('.').map(escapeIdentifier).join('.');
     const sealed = escapeIdentifier(column);
     const rows = await this.database.query<SealedRow>(
       `SELECT id, ${sealed} AS sealed FROM ${name}
-        WHERE ${sealed} IS NOT NULL AND NOT starts_with(${sealed}, $1)
-        ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED`,
-      [`v1.${this.vault.currentKeyId}.`, batchSize],
+        WHERE ${sealed} IS NOT NULL AND NOT starts_with(${sealed}, $1) AND ($3::uuid IS NULL OR id > $3)
+        ORDER BY id LIMIT $2 ${lock}`,
+      [`v1.${this.vault.currentKeyId}.`, batchSize, after],
     );
-    const resealed = rows.map(({ id, sealed: text }) => {
-      const place = { table, column, rowId: id };
-      return this.vault.seal(this.vault.open(text, place), place);
-    });
+    const fresh = rows.map(({ id, sealed: text }) => ({ id, text: this.reseal(text, { table, column, rowId: id }) }));
+    const opened = fresh.filter(({ text }) => text !== null);
     await this.database.query(
       `UPDATE ${name} SET ${sealed} = fresh.sealed
          FROM unnest($1::uuid[], $2::text[]) AS fresh (id, sealed) WHERE ${name}.id = fresh.id`,
-      [rows.map(({ id }) => id), resealed],
+      [opened.map(({ id }) => id), opened.map(({ text }) => text)],
     );
-    return rows.length;
+    return { rows, broken: fresh.filter(({ text }) => text === null).map(({ id }) => id) };
+  }
+
+  /** Null for a text that does not open: one broken row must not keep all behind it under the old key. */
+  private reseal(text: string, place: SealedPlace): string | null {
+    try {
+      return this.vault.seal(this.vault.open(text, place), place);
+    } catch (error) {
+      if (error instanceof SealBroken) return null;
+      throw error;
+    }
   }
 }
