@@ -152,7 +152,7 @@ const invitations = `
       FOREIGN KEY (organisation_id) REFERENCES public.organisations (id) ON DELETE CASCADE,
     CONSTRAINT invitations_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.profiles (id),
     CONSTRAINT invitations_token_hash_key UNIQUE (token_hash),
-    CONSTRAINT invitations_role_check CHECK (
+    CONSTRAINT invitations_clinic_role_check CHECK (
       (clinic_id IS NOT NULL AND clinic_role IS NOT NULL AND organisation_id IS NULL AND organisation_role IS NULL)
       OR (organisation_id IS NOT NULL AND organisation_role IS NOT NULL AND clinic_id IS NULL AND clinic_role IS NULL)),
     CONSTRAINT invitations_accepted_at_check CHECK (accepted_at IS NULL OR revoked_at IS NULL)

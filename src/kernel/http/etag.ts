@@ -11,9 +11,17 @@ export function etagOf(updatedAt: Date | string): string {
  * Refuses a change that was made on top of another version. Without the header there is nothing to check.
  *
  * RFC 9110 section 13.1.1: a list of tags or `*`, compared strongly, so a weak tag never matches.
+ *
+ * @throws PreconditionFailed
  */
 export function assertIfMatch(header: string | undefined, current: string): void {
   if (header === undefined || header.trim() === '*') return;
-  const tags: string[] = header.match(/(W\/)?"[^"]*"/g) ?? [];
-  if (!tags.includes(current)) throw new PreconditionFailed();
+  if (!entityTags(header).includes(current)) throw new PreconditionFailed();
+}
+
+/** The tags of a list. What is not a list has none: `w/"tag"` is no tag, and must not pass for the strong one in it. */
+function entityTags(list: string): string[] {
+  const tag = /(W\/)?"[^"]*"/g;
+  const isList = /^[\s,]*$/.test(list.replace(tag, ''));
+  return isList ? (list.match(tag) ?? []) : [];
 }

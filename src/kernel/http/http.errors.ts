@@ -66,6 +66,12 @@ export const MethodNotAllowed = defineProblem({
   title: 'Not with this method',
   meaning: 'The path exists, the method does not.',
 });
+export const RequestTimedOut = defineProblem({
+  code: 'request-timed-out',
+  status: 408,
+  title: 'The request did not arrive in time',
+  meaning: 'Its head or its body came too slowly. Send it again.',
+});
 export const AlreadyExists = defineProblem({
   code: 'already-exists',
   status: 409,
@@ -131,6 +137,12 @@ export const TooManyRequests = defineProblem({
   status: 429,
   title: 'Slow down',
   meaning: 'A limit is used up; `Retry-After` tells when to try again.',
+});
+export const HeadersTooLarge = defineProblem({
+  code: 'headers-too-large',
+  status: 431,
+  title: 'The headers are too large',
+  meaning: 'Address and headers together are above 16 KiB.',
 });
 export const InternalError = defineProblem({
   code: 'internal-error',

@@ -4,6 +4,9 @@ import { z } from 'zod';
 import { errorsPage } from '../errors/errors-page.js';
 import { Problem } from './problem.schema.js';
 
+/** Where the page is served that shows the description; what it loads lies below. */
+export const documentationPath = '/api/docs';
+
 type SchemaObject = NonNullable<NonNullable<OpenAPIObject['components']>['schemas']>[string];
 
 /** The API's description, from the declarations of its routes. */
@@ -36,9 +39,11 @@ export function serveDocumentation(application: NestFastifyApplication): void {
     document ??= describeApi(application);
     return document;
   };
-  SwaggerModule.setup('api/docs', application, describe, {
+  SwaggerModule.setup(documentationPath, application, describe, {
     jsonDocumentUrl: 'api/openapi.json',
     customSiteTitle: 'Polyclinic API',
+    // The page must not ask a validator on the internet about an installation's API.
+    swaggerOptions: { validatorUrl: null },
   });
   application
     .getHttpAdapter()

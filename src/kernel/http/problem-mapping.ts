@@ -25,13 +25,20 @@ import {
 export function asDomainError(thrown: unknown): DomainError {
   if (thrown instanceof DomainError) return thrown;
   if (thrown instanceof DatabaseError) return fromDatabase(thrown);
+  // Before the question about connections: a client that hangs up in the middle of its body is not the database.
+  const known = byStatus(statusOf(thrown));
+  if (known) return new known();
   if (isConnectionFailure(thrown)) return new DatabaseUnavailable(undefined, { retryAfter: 1, cause: thrown });
-  const status = statusOf(thrown);
-  const known = status === undefined ? undefined : byStatus.get(status);
-  return known ? new known() : new InternalError(undefined, { cause: thrown });
+  return new InternalError(undefined, { cause: thrown });
 }
 
-const byStatus: ReadonlyMap<number, ProblemClass> = new Map([
+/** A refusal that has no kind of its own is still the fault of the request. */
+function byStatus(status: number | undefined): ProblemClass | undefined {
+  if (status === undefined) return undefined;
+  return problemsByStatus.get(status) ?? (status >= 400 && status < 500 ? InvalidRequest : undefined);
+}
+
+const problemsByStatus: ReadonlyMap<number, ProblemClass> = new Map([
   [400, InvalidRequest],
   [401, Unauthenticated],
   [403, Forbidden],
@@ -56,7 +63,7 @@ function fromDatabase(error: DatabaseError): DomainError {
   if (state === '23503' && /still referenced/.test(error.detail ?? ''))
     return new StillReferenced(undefined, { cause: error });
   if (isConnectionFailure(error)) return new DatabaseUnavailable(undefined, { retryAfter: 1, cause: error });
-  if (state === '57014' || state === '55P03') return new TookTooLong(undefined, { retryAfter: 2, cause: error });
+  if (tookTooLong.has(state)) return new TookTooLong(undefined, { retryAfter: 2, cause: error });
   if (state === '40001' || state === '40P01')
     return new DatabaseUnavailable(undefined, { retryAfter: 1, cause: error });
   const kind = constraintProblems.get(state);
@@ -64,12 +71,15 @@ function fromDatabase(error: DatabaseError): DomainError {
   return new kind(undefined, { errors: fieldErrors(error, kind.definition.code), cause: error });
 }
 
-/** A refusal of our own SQL: its message is the code of a problem. */
+/** A refusal of our own SQL: its message is the code of a problem, its detail may say more for humans. */
 function fromRaised(error: DatabaseError): DomainError {
   const kind = problems.get(error.message);
   if (!kind) return new InternalError(undefined, { cause: error });
-  return new kind(undefined, { cause: error });
+  return new kind(error.detail, { cause: error });
 }
+
+/** Statement timeout, lock timeout, idle in transaction. */
+const tookTooLong: ReadonlySet<string> = new Set(['57014', '55P03', '25P03']);
 
 /** SQLSTATE -> problem: unique, foreign key (both ways), check, not null, exclusion, privilege, malformed values. */
 const constraintProblems: ReadonlyMap<string, ProblemClass> = new Map([
@@ -81,6 +91,11 @@ const constraintProblems: ReadonlyMap<string, ProblemClass> = new Map([
   ['23502', RuleViolated],
   ['22001', RuleViolated],
   ['22003', RuleViolated],
+  ['22007', RuleViolated],
+  ['22008', RuleViolated],
+  // A NUL, alone or as \u0000 in JSON, which no text of PostgreSQL can hold.
+  ['22021', RuleViolated],
+  ['22P05', RuleViolated],
   ['22P02', RuleViolated],
   ['42501', Forbidden],
 ]);
@@ -94,10 +109,14 @@ function fieldErrors(error: DatabaseError, code: string): FieldError[] | undefin
 
 /** `Key (organisation_id, slug)=(...) already exists.`, or the name `<table>_<column>_<kind>` that ours have. */
 function columnsOf({ detail, constraint, table }: DatabaseError): string[] {
-  const listed = detail?.match(/^Key \(([\w, ]+)\)=/)?.[1];
-  if (listed) return listed.split(', ').filter((column) => !tenantColumns.has(column));
+  const listed = detail?.match(/^Key \(([\w, ]+)\)=/)?.[1]?.split(', ');
+  if (listed) {
+    const own = listed.filter((column) => !tenantColumns.has(column));
+    return own.length > 0 ? own : listed;
+  }
+  // The server gives no detail to a role that may not read the columns.
   const named = constraint?.startsWith(`${table}_`) ? constraint.slice(`${table}_`.length) : undefined;
-  return named ? [named.replace(/_(check|key|fkey|excl)$/, '')] : [];
+  return named ? [named.replace(/_(check|key|fkey|excl)$/, '').replace(/^(clinic|organisation)_id_/, '')] : [];
 }
 
 const tenantColumns = new Set(['clinic_id', 'organisation_id']);

@@ -1,8 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { DomainError } from '../errors/domain-error.js';
 import { traceOf } from '../tenancy/request-trace.js';
-import type { Problem } from './problem.schema.js';
+import { problemDocument, problemType } from './problem-document.js';
 import { asDomainError } from './problem-mapping.js';
 
 /** The one place where an error becomes an answer. Nothing of an error but its declared words goes out. */
@@ -22,28 +21,17 @@ export class ProblemFilter implements ExceptionFilter {
     if (status === 500)
       this.logger.error({ requestId: request.id, code, cause: safeCause(thrown) }, 'A fault of the service');
     if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter));
-    if (status === 401) reply.header('www-authenticate', `Bearer realm="polyclinic", error="${bearerError(code)}"`);
-    reply.status(status).header('content-type', 'application/problem+json').send(documentOf(error, request));
+    if (status === 401) reply.header('www-authenticate', challengeFor(request));
+    const instance = request.url.split('?')[0] ?? '/';
+    reply.status(status).header('content-type', problemType);
+    reply.send(problemDocument(error, instance, String(request.id)));
   }
 }
 
-function documentOf(error: DomainError, request: FastifyRequest): Problem {
-  const { code, status, title } = error.definition;
-  return {
-    type: `/api/errors#${code}`,
-    title,
-    status,
-    detail: error.message,
-    instance: request.url.split('?')[0] ?? '/',
-    code,
-    requestId: String(request.id),
-    ...(error.errors && { errors: error.errors }),
-  };
-}
-
-/** RFC 6750 section 3.1. */
-function bearerError(code: string): string {
-  return code === 'unauthenticated' ? 'invalid_request' : 'invalid_token';
+/** RFC 6750 section 3: a request that tried no token is told of no error. */
+function challengeFor(request: FastifyRequest): string {
+  const challenge = 'Bearer realm="polyclinic"';
+  return request.headers.authorization === undefined ? challenge : `${challenge}, error="invalid_token"`;
 }
 
 /** Name, SQLSTATE and stack, never the message: a driver's message can quote values. */

@@ -71,7 +71,12 @@ export class RateLimits implements OnApplicationShutdown {
     return {
       name,
       limit,
-      limiter: new RateLimiterRedis({ ...options, storeClient: this.redis, insuranceLimiter: memory }),
+      limiter: new RateLimiterRedis({
+        ...options,
+        storeClient: this.redis,
+        insuranceLimiter: memory,
+        rejectIfRedisNotReady: true,
+      }),
     };
   }
 }
@@ -96,7 +101,14 @@ function writeHeaders(reply: FastifyReply, { policy, remaining, resetSeconds }: 
 
 function connect(url: string): Redis {
   const logger = new Logger(RateLimits.name);
-  const redis = new Redis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1 });
+  const redis = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    connectTimeout: 2_000,
+    // One that hangs must not hold up requests: the command fails, then the connection is given up.
+    commandTimeout: 250,
+    socketTimeout: 500,
+  });
   let isAway = false;
   redis.on('error', () => {
     if (!isAway) logger.warn('Redis cannot be reached: request limits are counted by each instance alone.');

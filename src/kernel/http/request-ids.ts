@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { uuidv7 } from 'uuidv7';
 
 const saneId = /^[A-Za-z0-9._-]{8,64}$/;
-const traceParent = /^00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})$/;
+/** An id that is all zeros is no id. */
+const traceParent = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{2})$/;
 
 /** The caller's `X-Request-Id` where it is sane, else a new one. */
 export function requestIdOf(request: IncomingMessage): string {
@@ -15,6 +16,6 @@ export function requestIdOf(request: IncomingMessage): string {
 export function childTraceParent(request: IncomingMessage): string | undefined {
   const header = request.headers.traceparent;
   const match = typeof header === 'string' ? header.match(traceParent) : null;
-  if (!match?.[1] || /^0+$/.test(match[1])) return undefined;
+  if (!match) return undefined;
   return `00-${match[1]}-${randomBytes(8).toString('hex')}-${match[2]}`;
 }

@@ -1,0 +1,56 @@
+import cors from '@fastify/cors';
+import helmet from '@fastify/helmet';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyInstance } from 'fastify';
+import type { Config } from '../config/config.js';
+import { documentationPath } from './openapi.js';
+
+/** An answer of the API is data: a browser that opens one may load and run nothing. */
+const dataPolicy = { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] };
+
+/** The documentation page brings its own scripts and images, and styles its parts inline. */
+const pagePolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join(';');
+
+/** What a browser app of another origin may send and read. */
+const crossOrigin = {
+  // The package itself allows GET, HEAD and POST only.
+  methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  exposedHeaders: [
+    'Deprecation',
+    'ETag',
+    'Idempotent-Replayed',
+    'Link',
+    'Location',
+    'RateLimit',
+    'RateLimit-Policy',
+    'Retry-After',
+    'Sunset',
+    'WWW-Authenticate',
+    'X-Request-Id',
+  ],
+  /** Seconds for which a browser need not ask again. */
+  maxAge: 600,
+};
+
+/** Sets the security headers of every answer, and lets the configured origins in. */
+export async function protect(
+  application: NestFastifyApplication,
+  server: FastifyInstance,
+  config: Config,
+): Promise<void> {
+  await application.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives: dataPolicy } });
+  server.addHook('onRequest', (request, reply, done) => {
+    if (request.url.startsWith(documentationPath)) reply.header('content-security-policy', pagePolicy);
+    done();
+  });
+  await application.register(cors, { origin: config.http.corsOrigins, ...crossOrigin });
+}
