@@ -17,6 +17,10 @@ export interface Mailbox {
   next(to: string): Promise<ReceivedMail>;
   /** `refusing` answers 451 to every mail. */
   refusing: boolean;
+  /** `hanging` takes every mail and never says so. */
+  hanging: boolean;
+  /** How many mails came while it hung. */
+  hung: number;
   stop(): Promise<void>;
 }
 
@@ -33,6 +37,10 @@ export async function openMailbox(): Promise<Mailbox> {
       stream.on('data', (chunk: Buffer) => chunks.push(chunk));
       stream.on('end', () => {
         if (mailbox.refusing) return done(Object.assign(new Error('try later'), { responseCode: 451 }));
+        if (mailbox.hanging) {
+          mailbox.hung += 1;
+          return;
+        }
         const [recipient] = session.envelope.rcptTo;
         read(Buffer.concat(chunks), recipient?.address ?? '').then((mail) => {
           mails.push(mail);
@@ -49,6 +57,8 @@ export async function openMailbox(): Promise<Mailbox> {
     smtpUrl: `smtp://127.0.0.1:${port}`,
     mails,
     refusing: false,
+    hanging: false,
+    hung: 0,
     async next(to) {
       const deadline = Date.now() + patienceMs;
       while (Date.now() < deadline) {

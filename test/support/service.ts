@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { Module, type Provider } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { uuidv7 } from 'uuidv7';
 import { AppModule } from '../../src/app.module.js';
@@ -40,6 +41,8 @@ interface ServiceOptions {
   withWorker?: boolean;
   variables?: Record<string, string>;
   database?: TestDatabase;
+  /** Jobs of a test's own. */
+  providers?: Provider[];
 }
 
 /** Starts the service on a free port. Hashing is cheap and limits are wide unless a test asks for the real ones. */
@@ -47,10 +50,13 @@ export async function startService({
   withWorker = false,
   variables = {},
   database,
+  providers = [],
 }: ServiceOptions = {}): Promise<Service> {
   const own = database ?? (await createTestDatabase());
   const config = loadConfig(variablesFor(own, variables));
-  const application = await createHttpApplication(AppModule.with(config, { withWorker }), config);
+  @Module({ imports: [AppModule.with(config, { withWorker })], providers })
+  class TestModule {}
+  const application = await createHttpApplication(TestModule, config);
   await application.listen(0, '127.0.0.1');
   const url = await application.getUrl();
   const tokens = new Map<string, Promise<string>>();

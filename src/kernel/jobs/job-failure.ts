@@ -12,6 +12,11 @@ export class JobFailure extends Error {
   }
 }
 
+/** The process stopped and could wait no longer. */
+export class JobInterrupted extends Error {
+  override readonly name = 'JobInterrupted';
+}
+
 function describe(cause: unknown): string {
   if (cause instanceof DomainError) return cause.definition.code;
   if (cause instanceof DatabaseError)

@@ -1,33 +1,37 @@
 import { EventEmitter } from 'node:events';
-import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Logger as QueueLogger, type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type BeforeApplicationShutdown, Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Logger as QueueLogger, type Runner, run, type WorkerEvents } from 'graphile-worker';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../config/config.js';
 import { LOGGER } from '../observability/logger.js';
-import { Metrics } from '../observability/metrics.js';
-import { JobFailure } from './job-failure.js';
-import { JobRegistry, type RegisteredJob } from './job-registry.js';
+import { JobRuns } from './job-runs.js';
 import { openQueuePool } from './queue-pool.js';
 
 const heartbeatMs = 15_000;
+const restartMs = 1_000;
+/** How long a stop waits for jobs; those that have not ended then are given back. */
+const drainMs = 8_000;
 
 /**
- * Takes jobs and runs their handlers. Its own few connections are those of the queue's owner and touch the queue only;
- * a handler reaches data through tenant transactions like everybody.
+ * Takes jobs and lets their handlers run. Its own few connections are those of the queue's owner and touch the queue
+ * only; a handler reaches data through tenant transactions like everybody.
  */
 @Injectable()
-export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly workers = new Set<string>();
+export class JobWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private pool: Pool | undefined;
   private runner: Runner | undefined;
   private heartbeat: NodeJS.Timeout | undefined;
+  /** The name in which the present runner locks its jobs. */
+  private poolId: string | undefined;
+  private isStopping = false;
+  private supervision: Promise<void> | undefined;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly logger: Logger,
-    private readonly registry: JobRegistry,
-    private readonly metrics: Metrics,
+    private readonly runs: JobRuns,
   ) {}
 
   async onApplicationBootstrap(): Promise<void> {
@@ -36,76 +40,74 @@ export class JobWorker implements OnApplicationBootstrap, OnApplicationShutdown 
       this.logger.warn({ code: 'code' in error ? error.code : undefined }, 'queue connection lost'),
     );
     this.pool = pool;
-    this.runner = await run({
-      pgPool: pool,
-      concurrency: jobs.concurrency,
-      noHandleSignals: true,
-      pollInterval: 2_000,
-      gracefulShutdownAbortTimeout: 8_000,
-      taskList: this.taskList(),
-      events: this.watchWorkers(),
-      logger: new QueueLogger(() => (level, message) => {
-        if (level === 'error' || level === 'warning') this.logger.debug({ queue: level }, message.split('\n')[0]);
-      }),
-    });
+    this.runner = await this.startRunner(pool);
+    this.supervision = this.supervise(pool, this.runner);
     this.heartbeat = setInterval(() => void this.beat(pool), heartbeatMs);
     await this.beat(pool);
   }
 
-  async onApplicationShutdown(): Promise<void> {
+  /** Before the connections of the handlers are closed, so that what runs can end. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.isStopping = true;
     clearInterval(this.heartbeat);
-    // Jobs that do not end in time are released and run again elsewhere.
     await this.runner?.stop().catch(() => undefined);
+    await this.supervision;
     await this.pool?.end();
   }
 
-  private taskList(): TaskList {
-    return Object.fromEntries(
-      this.registry
-        .all()
-        .map((job) => [
-          job.name,
-          (payload: unknown, { job: { id, attempts } }) => this.perform(job, payload, id, attempts),
-        ]),
-    );
-  }
-
-  private async perform(job: RegisteredJob, payload: unknown, id: string, attempt: number): Promise<void> {
-    const started = performance.now();
-    const finish = (outcome: 'done' | 'failed', failure?: JobFailure) => {
-      const durationMs = performance.now() - started;
-      this.metrics.jobFinished(job.name, outcome, durationMs / 1000);
-      const line = {
-        job: job.name,
-        jobId: id,
-        attempt,
-        outcome,
-        durationMs: Math.round(durationMs),
-        failure: failure?.message,
-      };
-      this.logger[failure ? 'warn' : 'info'](line, 'job');
-    };
-    try {
-      await job.run(job.payload.parse(payload));
-      finish('done');
-    } catch (error) {
-      const failure = new JobFailure(error);
-      finish('failed', failure);
-      throw failure;
+  /**
+   * graphile-worker gives up for good when it cannot write down that a job has ended. Then the job runs once more, after
+   * its lock is given back by a heartbeat, and the worker goes on as soon as the database is there.
+   */
+  private async supervise(pool: Pool, first: Runner): Promise<void> {
+    let runner: Runner | undefined = first;
+    while (!this.isStopping) {
+      await runner?.promise.catch(() => undefined);
+      if (this.isStopping) return;
+      this.poolId = undefined;
+      this.logger.warn('The worker lost the queue and starts again.');
+      await delay(restartMs);
+      runner = await this.startRunner(pool).catch(() => undefined);
+      this.runner = runner;
     }
+    // A stop that came while the runner was being started found nothing to stop.
+    await runner?.stop().catch(() => undefined);
   }
 
-  private watchWorkers(): WorkerEvents {
+  private startRunner(pgPool: Pool): Promise<Runner> {
+    return run({
+      pgPool,
+      noHandleSignals: true,
+      preset: {
+        worker: {
+          concurrentJobs: this.config.jobs.concurrency,
+          pollInterval: 2_000,
+          gracefulShutdownAbortTimeout: drainMs,
+          // Batches of what is there at once: without them a database that is away ends the process
+          // (the promise of the single statement is handled by nobody, graphile-worker 0.18 main.js).
+          completeJobBatchDelay: 0,
+          failJobBatchDelay: 0,
+        },
+      },
+      taskList: this.runs.taskList(),
+      events: this.watchPool(),
+      logger: new QueueLogger(() => (level, message) => {
+        if (level === 'error' || level === 'warning') this.logger.debug({ queue: level }, message.split('\n')[0]);
+      }),
+    });
+  }
+
+  private watchPool(): WorkerEvents {
     const events: WorkerEvents = new EventEmitter();
-    // A job is locked in the name of the pool of workers, not of the one that runs it.
-    events.on('pool:create', ({ workerPool }) => this.workers.add(workerPool.id));
-    events.on('pool:release', ({ workerPool }) => this.workers.delete(workerPool.id));
+    events.on('pool:create', ({ workerPool }) => {
+      this.poolId = workerPool.id;
+    });
     return events;
   }
 
   private async beat(pool: Pool): Promise<void> {
     try {
-      await pool.query('SELECT jobs.heartbeat($1)', [[...this.workers]]);
+      await pool.query('SELECT jobs.heartbeat($1)', [this.poolId ? [this.poolId] : []]);
     } catch {
       this.logger.warn('The queue cannot be reached.');
     }
