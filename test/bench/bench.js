@@ -63,13 +63,25 @@ await admin.connect();
 const { rows } = await admin.query('SELECT clinic_id FROM user_clinic_roles WHERE user_id = $1', [userId]);
 const clinicId = rows[0].clinic_id;
 // 500 clinics with 60 members each, of 5,000 people, so that what is read is found among others.
+// Triggers would write a profile and an audit event for each; the profiles are made by hand.
 await admin.query(`
-  WITH o AS (INSERT INTO organisations (name, slug) VALUES ('Bench', 'bench') RETURNING id),
-       c AS (INSERT INTO clinics (organisation_id, name, time_zone, currency) SELECT id, 'Bench ' || n, 'UTC', 'EUR' FROM o, generate_series(1, 500) n RETURNING id),
-       u AS (INSERT INTO auth.users (email) SELECT 'bench' || n || '@bench.example' FROM generate_series(1, 5000) n RETURNING id)
-  SELECT 1`);
+  BEGIN;
+  SET LOCAL session_replication_role = replica;
+  INSERT INTO organisations (name, slug) VALUES ('Bench', 'bench');
+  INSERT INTO auth.users (email) SELECT 'bench' || n || '@bench.example' FROM generate_series(0, 4999) n;
+  INSERT INTO profiles (id, email, first_name, last_name) SELECT id, email, 'Bench', email FROM auth.users WHERE email LIKE 'bench%';
+  WITH c AS (
+    INSERT INTO clinics (organisation_id, name, time_zone, currency)
+      SELECT id, 'Bench ' || n, 'UTC', 'EUR' FROM organisations, generate_series(0, 499) n WHERE slug = 'bench'
+      RETURNING id, substr(name, 7)::integer AS number),
+  p AS (SELECT id, substr(split_part(email::text, '@', 1), 6)::integer AS number FROM auth.users WHERE email LIKE 'bench%')
+  INSERT INTO user_clinic_roles (clinic_id, user_id, role)
+    SELECT c.id, p.id, 'viewer' FROM c, generate_series(0, 59) n JOIN p ON true WHERE p.number = (c.number * 60 + n) % 5000;
+  COMMIT`);
 await admin.query(
-  `INSERT INTO user_clinic_roles (clinic_id, user_id, role) SELECT c.id, u.id, 'viewer' FROM clinics c, auth.users u WHERE u.email LIKE 'bench%' ON CONFLICT DO NOTHING`,
+  `INSERT INTO user_clinic_roles (clinic_id, user_id, role)
+     SELECT $1, id, 'viewer' FROM profiles WHERE email LIKE 'bench%' ORDER BY email LIMIT 60 ON CONFLICT DO NOTHING`,
+  [clinicId],
 );
 await admin.query('ANALYZE');
 
