@@ -27,7 +27,6 @@ export class CreateOrganisationsAndClinics1795219202000 implements MigrationInte
       await touchUpdatedAt(queryRunner, `public.${table}`);
     }
     await this.declareAccess(queryRunner);
-    await queryRunner.query(memberships);
     await queryRunner.query(founding);
     await queryRunner.query(lastAdministrators);
     await queryRunner.query(clinicRules);
@@ -42,7 +41,6 @@ export class CreateOrganisationsAndClinics1795219202000 implements MigrationInte
       DROP TRIGGER end_clinic_roles ON public.profiles;
       ALTER TABLE public.profiles DROP CONSTRAINT profiles_default_clinic_id_fkey;
       DROP INDEX public.profiles_default_clinic_id_idx;
-      DROP VIEW app.memberships;
       DROP TABLE public.user_clinic_roles, public.clinics, public.organisation_members, public.organisations;
       DROP FUNCTION app.end_clinic_roles(), app.keep_day_and_currency(), app.keep_last_clinic_admin(),
         app.keep_last_owner(), app.found_organisation();
@@ -198,20 +196,8 @@ const roles = `
     CONSTRAINT user_clinic_roles_user_id_fkey FOREIGN KEY (user_id) REFERENCES public.profiles (id)
   );
   COMMENT ON TABLE public.user_clinic_roles IS 'One role per person and clinic; an inactive one counts for nothing';
-  -- What app.memberships asks at each statement of a request.
+  -- What app.clinic_ids asks at each statement of a request.
   CREATE INDEX user_clinic_roles_user_id_idx ON public.user_clinic_roles (user_id) INCLUDE (clinic_id, role) WHERE is_active;
-`;
-
-const memberships = `
-  -- Asked by the functions of the kernel, which run as the owner; granted to nobody.
-  CREATE VIEW app.memberships WITH (security_invoker = true) AS
-    SELECT r.user_id, r.clinic_id, r.role FROM public.user_clinic_roles r WHERE r.is_active
-    UNION ALL
-    SELECT m.user_id, c.id, 'clinic_admin'::app.clinic_role
-      FROM public.organisation_members m JOIN public.clinics c ON c.organisation_id = m.organisation_id
-     WHERE m.role >= 'manager';
-  COMMENT ON VIEW app.memberships IS
-    'What counts as belonging to a clinic: an active role, or owning or managing its organisation';
 `;
 
 const founding = `
