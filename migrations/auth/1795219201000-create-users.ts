@@ -256,13 +256,15 @@ const triggers = `
   BEGIN
     IF NEW.email IS DISTINCT FROM OLD.email THEN
       UPDATE public.profiles SET email = NEW.email WHERE id = NEW.id;
+      DELETE FROM auth.one_time_tokens WHERE user_id = NEW.id;
     END IF;
     IF NEW.disabled_at IS NOT NULL AND OLD.disabled_at IS NULL THEN
       UPDATE auth.sessions SET revoked_at = now() WHERE user_id = NEW.id AND revoked_at IS NULL;
     END IF;
     RETURN NULL;
   END $$;
-  COMMENT ON FUNCTION auth.follow_user() IS 'The profile follows the address; disabling ends the sessions';
+  COMMENT ON FUNCTION auth.follow_user() IS
+    'The profile follows the address, and what was mailed to the old one proves nothing; disabling ends the sessions';
   CREATE TRIGGER follow_user AFTER UPDATE ON auth.users FOR EACH ROW EXECUTE FUNCTION auth.follow_user();
 
   -- Sessions, identities and tokens go with the user (ON DELETE CASCADE); roles end by the clinics module's trigger.

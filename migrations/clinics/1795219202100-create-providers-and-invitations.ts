@@ -21,12 +21,20 @@ export class CreateProvidersAndInvitations1795219202100 implements MigrationInte
     await this.declareAccess(queryRunner);
     await queryRunner.query(lookingUp);
     await queryRunner.query(accepting);
+    await queryRunner.query(ending);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
+      DROP TRIGGER end_invitations ON public.organisation_members;
+      DROP TRIGGER end_invitations ON public.user_clinic_roles;
+      DROP TRIGGER end_invitations_of_demoted ON public.organisation_members;
+      DROP TRIGGER end_invitations_of_demoted ON public.user_clinic_roles;
+      DROP FUNCTION app.end_invitations();
       DROP FUNCTION app.accept_invitation(text, uuid, uuid, text, text, text);
       DROP FUNCTION app.grant_invited_role(public.invitations, uuid);
+      DROP FUNCTION app.invited_account(public.invitations, uuid, text, text, text);
+      DROP FUNCTION app.is_inviter_entitled(public.invitations);
       DROP FUNCTION app.invitation_address(text);
       DROP FUNCTION app.find_person(public.citext, uuid, uuid, uuid);
       DROP TABLE public.invitations, public.providers;
@@ -54,11 +62,11 @@ export class CreateProvidersAndInvitations1795219202100 implements MigrationInte
     });
 
     // As with members: nobody invites to a role above their own.
-    const grantable = either(
-      administered,
+    const ofOrganisation = either(
       both(organisationRows('organisation_id', 'manager'), `organisation_role < 'owner'`),
       organisationRows('organisation_id', 'owner'),
     );
+    const grantable = either(administered, ofOrganisation);
     const visible = [
       ...['id', 'clinic_id', 'organisation_id', 'email', 'clinic_role', 'organisation_role', 'expires_at', 'sent_at'],
       ...['accepted_at', 'revoked_at', 'created_by', 'updated_by', 'created_at', 'updated_at'],
@@ -67,7 +75,7 @@ export class CreateProvidersAndInvitations1795219202100 implements MigrationInte
       table: 'public.invitations',
       access: {
         authenticated: {
-          select: { rows: grantable, columns: visible },
+          select: { rows: either(clinicRows('clinic_id', 'clinic_admin'), ofOrganisation), columns: visible },
           insert: {
             rows: grantable,
             columns: [
@@ -187,19 +195,62 @@ const lookingUp = `
 `;
 
 const accepting = `
-  CREATE FUNCTION app.invitation_address(p_token_hash text) RETURNS TABLE (email text, has_account boolean)
+  CREATE FUNCTION app.invitation_address(p_token_hash text) RETURNS TABLE (email text, is_proven boolean)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT i.email::text, EXISTS (SELECT FROM auth.users u WHERE u.email OPERATOR(public.=) i.email)
+    SELECT i.email::text, EXISTS (SELECT FROM auth.users u
+                                   WHERE u.email OPERATOR(public.=) i.email AND u.email_verified_at IS NOT NULL)
       FROM public.invitations i
      WHERE i.token_hash = p_token_hash AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now()
   $$;
   COMMENT ON FUNCTION app.invitation_address IS
     'SECURITY DEFINER: whoever has the token has read the mail, and need not be logged in';
 
+  CREATE FUNCTION app.is_inviter_entitled(p_invitation public.invitations) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT EXISTS (
+      SELECT FROM auth.users u JOIN public.profiles p ON p.id = u.id
+       WHERE u.id = p_invitation.created_by AND u.disabled_at IS NULL
+         AND (p.user_type = 'admin'
+           OR EXISTS (SELECT FROM app.memberships m
+                       WHERE m.user_id = u.id AND m.clinic_id = p_invitation.clinic_id AND m.role >= 'clinic_admin')
+           OR EXISTS (SELECT FROM public.organisation_members m
+                       WHERE m.user_id = u.id AND m.organisation_id = p_invitation.organisation_id
+                         AND m.role >= greatest('manager', p_invitation.organisation_role))))
+  $$;
+  COMMENT ON FUNCTION app.is_inviter_entitled IS
+    'An invitation is worth what its sender could still give: whoever is put out cannot have left a door open';
+
+  -- An account whose address nobody has proven may be a stranger's, who waits for the invitation: it goes to the owner of
+  -- the mailbox, with a new password and without the sessions it had.
+  CREATE FUNCTION app.invited_account(
+    p_invitation public.invitations, p_new_user uuid, p_password_hash text, p_first_name text, p_last_name text
+  ) RETURNS uuid LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+  DECLARE
+    v_user auth.users;
+  BEGIN
+    -- Of two invitations that make the account at once, one makes it and the other finds it.
+    PERFORM pg_advisory_xact_lock(hashtextextended('invited ' || lower(p_invitation.email::text), 0));
+    SELECT u.* INTO v_user FROM auth.users u WHERE u.email OPERATOR(public.=) p_invitation.email;
+    IF v_user.email_verified_at IS NOT NULL THEN
+      RETURN v_user.id;
+    ELSIF p_password_hash IS NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'PC422', MESSAGE = 'account-needed';
+    ELSIF v_user.id IS NULL THEN
+      RETURN auth.create_user(p_new_user, p_invitation.email, p_password_hash, p_first_name, p_last_name, true);
+    END IF;
+    UPDATE auth.users u SET password_hash = p_password_hash WHERE u.id = v_user.id;
+    UPDATE auth.sessions s SET revoked_at = now() WHERE s.user_id = v_user.id AND s.revoked_at IS NULL;
+    UPDATE public.profiles p SET first_name = p_first_name, last_name = p_last_name WHERE p.id = v_user.id;
+    RETURN v_user.id;
+  END $$;
+
   -- A higher role that the person has already is kept; an inactive one is taken up again.
   CREATE FUNCTION app.grant_invited_role(p_invitation public.invitations, p_user uuid)
     RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
   BEGIN
+    IF EXISTS (SELECT FROM public.clinics c WHERE c.id = p_invitation.clinic_id AND c.status <> 'active') THEN
+      RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'clinic-inactive';
+    END IF;
     IF p_invitation.clinic_id IS NOT NULL THEN
       INSERT INTO public.user_clinic_roles AS r (clinic_id, user_id, role, created_by)
       VALUES (p_invitation.clinic_id, p_user, p_invitation.clinic_role, p_invitation.created_by)
@@ -226,7 +277,7 @@ const accepting = `
      WHERE (i.token_hash = p_token_hash OR i.id = p_invitation)
        AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now()
        FOR UPDATE;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR NOT app.is_inviter_entitled(v_invitation) THEN
       RAISE EXCEPTION USING ERRCODE = 'PC404', MESSAGE = 'invitation-not-found';
     END IF;
 
@@ -244,13 +295,7 @@ const accepting = `
     ELSIF p_token_hash IS NULL THEN
       RAISE EXCEPTION USING ERRCODE = 'PC404', MESSAGE = 'invitation-not-found';
     ELSE
-      SELECT u.id INTO v_user FROM auth.users u WHERE u.email OPERATOR(public.=) v_invitation.email;
-      IF v_user IS NULL THEN
-        IF p_password_hash IS NULL THEN
-          RAISE EXCEPTION USING ERRCODE = 'PC422', MESSAGE = 'account-needed';
-        END IF;
-        v_user := auth.create_user(p_new_user, v_invitation.email, p_password_hash, p_first_name, p_last_name, true);
-      END IF;
+      v_user := app.invited_account(v_invitation, p_new_user, p_password_hash, p_first_name, p_last_name);
     END IF;
     UPDATE auth.users u SET email_verified_at = now() WHERE u.id = v_user AND p_token_hash IS NOT NULL AND u.email_verified_at IS NULL;
 
@@ -263,4 +308,28 @@ const accepting = `
     'Single use: of two at once the second waits and finds none. SECURITY DEFINER: the person has no right in the tenant '
     'before, and perhaps no account';
   GRANT EXECUTE ON FUNCTION app.invitation_address, app.accept_invitation TO anon, authenticated, super_admin;
+`;
+
+const ending = `
+  CREATE FUNCTION app.end_invitations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+  DECLARE
+    v_lost jsonb := to_jsonb(OLD);
+  BEGIN
+    UPDATE public.invitations i SET revoked_at = now() FROM public.profiles p
+     WHERE p.id = OLD.user_id AND i.email OPERATOR(public.=) p.email
+       AND (i.clinic_id = (v_lost ->> 'clinic_id')::uuid OR i.organisation_id = (v_lost ->> 'organisation_id')::uuid)
+       AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now();
+    RETURN NULL;
+  END $$;
+  COMMENT ON FUNCTION app.end_invitations IS
+    'Whoever loses a role does not come back through an invitation that was sent before. SECURITY DEFINER: also for '
+    'whoever leaves, who may not touch invitations';
+  CREATE TRIGGER end_invitations AFTER DELETE ON public.organisation_members
+    FOR EACH ROW EXECUTE FUNCTION app.end_invitations();
+  CREATE TRIGGER end_invitations AFTER DELETE ON public.user_clinic_roles
+    FOR EACH ROW EXECUTE FUNCTION app.end_invitations();
+  CREATE TRIGGER end_invitations_of_demoted AFTER UPDATE OF role ON public.organisation_members
+    FOR EACH ROW WHEN (NEW.role < OLD.role) EXECUTE FUNCTION app.end_invitations();
+  CREATE TRIGGER end_invitations_of_demoted AFTER UPDATE OF role, is_active ON public.user_clinic_roles
+    FOR EACH ROW WHEN (OLD.is_active AND (NEW.role < OLD.role OR NOT NEW.is_active)) EXECUTE FUNCTION app.end_invitations();
 `;

@@ -19,7 +19,7 @@ export class CreateAuditLog1795219200100 implements MigrationInterface {
     await queryRunner.query(`
       DROP FUNCTION audit.record();
       DROP FUNCTION audit.changes(jsonb, jsonb, text[]);
-      DROP FUNCTION audit.read(text, text, uuid, uuid);
+      DROP FUNCTION audit.read(text, text, uuid, uuid, uuid);
       DROP FUNCTION audit.write(text, text, text, uuid, uuid, jsonb);
       DROP TABLE audit.events;
       DROP FUNCTION audit.refuse_change();
@@ -83,23 +83,34 @@ const writing = `
   -- An access is written before the request drops to its role.
   COMMENT ON FUNCTION audit.write IS 'The one INSERT of the log. No role of the API may call it: a trace is not to be forged';
 
-  CREATE FUNCTION audit.read(p_table text, p_row text, p_organisation uuid, p_clinic uuid)
-    RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
-    SELECT audit.write('read', p_table, p_row, p_organisation, p_clinic, NULL)
-  $$;
+  CREATE FUNCTION audit.read(p_table text, p_row text, p_person uuid, p_organisation uuid, p_clinic uuid)
+    RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+  BEGIN
+    IF p_person = app.user_id() THEN
+      RETURN;
+    END IF;
+    IF current_setting('role') <> 'super_admin'
+       AND NOT (coalesce(p_clinic = ANY (app.clinic_ids('viewer')), true)
+            AND coalesce(p_organisation = ANY (app.organisation_ids()), true)) THEN
+      RAISE EXCEPTION USING ERRCODE = 'PC404', MESSAGE = 'not-found';
+    END IF;
+    PERFORM audit.write('read', p_table, p_row, p_organisation, p_clinic, NULL);
+  END $$;
   COMMENT ON FUNCTION audit.read IS
-    'Records that the caller read a person''s record. SECURITY DEFINER: the caller cannot write the log in any other way';
+    'Records that the caller read a person''s record: somebody else''s, and in a tenant of the caller''s, since a trace is '
+    'not to be forged. SECURITY DEFINER: the caller cannot write the log in any other way';
 `;
 
 const recording = `
-  -- Column -> [old, new] of the columns that differ. A secret by name is masked even where nobody declared it.
+  -- Column -> [old, new] of the columns that differ; who touched the row, and when, is what the event itself says. A
+  -- secret by name is masked even where nobody declared it.
   CREATE FUNCTION audit.changes(p_old jsonb, p_new jsonb, p_masked text[])
     RETURNS jsonb LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
     SELECT jsonb_object_agg(key, CASE
              WHEN key = ANY (p_masked) OR key ~ '(password|token|secret|hash|sealed)' THEN '["***", "***"]'::jsonb
              ELSE jsonb_build_array(p_old -> key, p_new -> key) END)
       FROM jsonb_object_keys(coalesce(p_new, p_old)) AS key
-     WHERE coalesce(p_old -> key, 'null') <> coalesce(p_new -> key, 'null') AND key <> 'updated_at'
+     WHERE coalesce(p_old -> key, 'null') <> coalesce(p_new -> key, 'null') AND key <> ALL ('{updated_at,updated_by}')
   $$;
 
   -- Arguments: clinic column, organisation column (either may be ''), masked columns separated by commas.
@@ -107,6 +118,7 @@ const recording = `
   DECLARE
     v_table text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
     v_masked text[] := string_to_array(TG_ARGV[2], ',');
+    v_touched CONSTANT text[] := '{updated_at,updated_by}';
   BEGIN
     IF TG_OP = 'INSERT' THEN
       PERFORM audit.write('insert', v_table, n.row ->> 'id', (n.row ->> TG_ARGV[1])::uuid, (n.row ->> TG_ARGV[0])::uuid,
@@ -121,7 +133,7 @@ const recording = `
                           audit.changes(o.row, n.row, v_masked))
          FROM (SELECT to_jsonb(new_rows) AS row FROM new_rows) n
          JOIN (SELECT to_jsonb(old_rows) AS row FROM old_rows) o ON o.row ->> 'id' = n.row ->> 'id'
-        WHERE (o.row - 'updated_at') IS DISTINCT FROM (n.row - 'updated_at');
+        WHERE (o.row - v_touched) IS DISTINCT FROM (n.row - v_touched);
     END IF;
     RETURN NULL;
   END $$;

@@ -46,7 +46,9 @@ export const InvitationNotFound = defineProblem({
   code: 'invitation-not-found',
   status: 404,
   title: 'There is no such invitation',
-  meaning: 'The token is unknown, or the invitation was accepted, revoked or has expired. Ask for a new one.',
+  meaning:
+    'The token is unknown, the invitation was accepted, revoked or has expired, or whoever sent it may not invite any ' +
+    'more. Ask for a new one.',
 });
 export const InvitationForAnotherAddress = defineProblem({
   code: 'invitation-for-another-address',
@@ -58,5 +60,5 @@ export const AccountNeeded = defineProblem({
   code: 'account-needed',
   status: 422,
   title: 'An account is needed',
-  meaning: 'Nobody has the invited address yet: send `account` with a password and a name.',
+  meaning: 'Nobody has proven yet to have the invited address: send `account` with a password and a name.',
 });

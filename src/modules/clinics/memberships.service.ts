@@ -59,4 +59,5 @@ const organisationsOfCaller = `
 const membersOfAdministeredClinics = `
   WITH administered AS (SELECT unnest(app.clinic_ids('clinic_admin')) AS id)
   SELECT (SELECT count(*)::int FROM administered) AS clinics,
-         (SELECT array_agg(DISTINCT r.user_id) FROM public.user_clinic_roles r JOIN administered a ON a.id = r.clinic_id) AS people`;
+         (SELECT array_agg(DISTINCT r.user_id) FROM public.user_clinic_roles r JOIN administered a ON a.id = r.clinic_id
+           WHERE r.is_active) AS people`;

@@ -10,7 +10,8 @@ import type { Acceptance, Accepted } from './invitations.schemas.js';
 
 interface Invited {
   email: string;
-  hasAccount: boolean;
+  /** Somebody has an account with the address and has proven that it is theirs. */
+  isProven: boolean;
 }
 
 /** Accepting an invitation, with or without an account. */
@@ -22,7 +23,7 @@ export class AcceptanceService {
     private readonly attempts: AttemptLimits,
   ) {}
 
-  /** @throws InvitationNotFound, InvitationForAnotherAddress, AccountNeeded, PasswordTooCommon */
+  /** @throws InvitationNotFound, InvitationForAnotherAddress, AccountNeeded, PasswordTooCommon, ClinicInactive */
   async accept({ token, invitationId, account }: Acceptance, client: Client): Promise<Accepted> {
     await this.attempts.begin('reset', [client.address]);
     const tokenHash = token === undefined ? null : createHash('sha256').update(token).digest('base64url');
@@ -47,7 +48,7 @@ export class AcceptanceService {
       this.database.first<Invited>('SELECT * FROM app.invitation_address($1)', [tokenHash]),
     );
     if (!invited) throw new InvitationNotFound();
-    if (invited.hasAccount) return null;
+    if (invited.isProven) return null;
     this.passwords.assertAcceptable(password, invited.email);
     return this.passwords.hash(password);
   }

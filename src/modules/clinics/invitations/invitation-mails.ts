@@ -45,6 +45,7 @@ export class InvitationMails {
       subject: `You are invited to ${pending.tenant}`,
       text: this.text(pending, token),
     });
+    await this.transactions.runAs({ service: 'send mail' }, () => this.database.query(noteSent, [invitationId]));
   }
 
   private text({ tenant, role }: Pending, token: string): string {
@@ -54,9 +55,11 @@ export class InvitationMails {
 }
 
 const noteToken = `
-  UPDATE public.invitations i SET token_hash = $2, sent_at = now()
+  UPDATE public.invitations i SET token_hash = $2
    WHERE i.id = $1 AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > now()
   RETURNING i.email,
     coalesce((SELECT c.name FROM public.clinics c WHERE c.id = i.clinic_id),
              (SELECT o.name FROM public.organisations o WHERE o.id = i.organisation_id)) AS tenant,
     coalesce(i.clinic_role::text, i.organisation_role::text) AS role`;
+
+const noteSent = 'UPDATE public.invitations SET sent_at = now() WHERE id = $1';

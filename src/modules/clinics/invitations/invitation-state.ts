@@ -18,6 +18,7 @@ interface InvitationTimes {
 /** The state is derived: an invitation expires without anybody writing it down. */
 export function stateOf({ acceptedAt, revokedAt, expiresAt }: InvitationTimes, now = new Date()): InvitationState {
   if (acceptedAt) return 'accepted';
-  if (revokedAt) return 'revoked';
+  // One that had expired is closed to make room for another to the same address; that does not change what it was.
+  if (revokedAt) return revokedAt < expiresAt ? 'revoked' : 'expired';
   return expiresAt > now ? 'pending' : 'expired';
 }

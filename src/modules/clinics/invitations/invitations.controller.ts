@@ -1,6 +1,12 @@
 import { Body, Controller, Delete, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Forbidden, InvalidCursor, NotFound, TooManyRequests } from '../../../kernel/http/http.errors.js';
+import {
+  ClinicInactive,
+  Forbidden,
+  InvalidCursor,
+  NotFound,
+  TooManyRequests,
+} from '../../../kernel/http/http.errors.js';
 import { Operation } from '../../../kernel/http/operation.decorator.js';
 import { Uuid } from '../../../kernel/http/primitives.js';
 import { PasswordTooCommon } from '../../../kernel/secrets/passwords.js';
@@ -134,6 +140,7 @@ export class InvitationsController {
     answers: Accepted,
     refusals: [
       AccountNeeded,
+      ClinicInactive,
       InvitationForAnotherAddress,
       InvitationNotFound,
       NotFound,

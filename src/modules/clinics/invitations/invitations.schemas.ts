@@ -44,10 +44,9 @@ export const Acceptance = z
     invitationId: Uuid.optional().meta({
       description: 'Instead of the token, when logged in with the invited, verified address.',
     }),
-    account: z
-      .strictObject({ password, firstName: Line, lastName: Line })
-      .optional()
-      .meta({ description: 'Where nobody has the address yet: the account is made with it, verified.' }),
+    account: z.strictObject({ password, firstName: Line, lastName: Line }).optional().meta({
+      description: 'Where nobody has proven the address yet: the account is made with it, or taken over, verified.',
+    }),
   })
   .refine(({ token, invitationId }) => (token === undefined) !== (invitationId === undefined), {
     error: 'send the token or the invitationId',
