@@ -211,11 +211,13 @@ const accepting = `
       SELECT FROM auth.users u JOIN public.profiles p ON p.id = u.id
        WHERE u.id = p_invitation.created_by AND u.disabled_at IS NULL
          AND (p.user_type = 'admin'
-           OR EXISTS (SELECT FROM app.memberships m
-                       WHERE m.user_id = u.id AND m.clinic_id = p_invitation.clinic_id AND m.role >= 'clinic_admin')
+           OR EXISTS (SELECT FROM public.user_clinic_roles r
+                       WHERE r.user_id = u.id AND r.clinic_id = p_invitation.clinic_id
+                         AND r.is_active AND r.role >= 'clinic_admin')
            OR EXISTS (SELECT FROM public.organisation_members m
-                       WHERE m.user_id = u.id AND m.organisation_id = p_invitation.organisation_id
-                         AND m.role >= greatest('manager', p_invitation.organisation_role))))
+                       WHERE m.user_id = u.id AND m.role >= greatest('manager', p_invitation.organisation_role)
+                         AND m.organisation_id = coalesce(p_invitation.organisation_id,
+                           (SELECT c.organisation_id FROM public.clinics c WHERE c.id = p_invitation.clinic_id)))))
   $$;
   COMMENT ON FUNCTION app.is_inviter_entitled IS
     'An invitation is worth what its sender could still give: whoever is put out cannot have left a door open';

@@ -17,6 +17,15 @@ const noControlCharacters = /^[^\u0000-\u001f\u007f]*$/;
 /** A line of text that a person reads: a name, a title. */
 export const Line = z.string().trim().min(1).max(200).regex(noControlCharacters, 'holds control characters');
 
+/** 10 to 128 characters as a person counts them; the list of common ones is checked by `Passwords`. */
+export const NewPassword = z
+  .string()
+  .refine((text) => {
+    const length = [...text].length;
+    return length >= 10 && length <= 128;
+  }, 'must have 10 to 128 characters')
+  .meta({ minLength: 10, maxLength: 128 });
+
 const timeZones = new Set([...Intl.supportedValuesOf('timeZone'), 'UTC']);
 const currencies = new Set(Intl.supportedValuesOf('currency'));
 

@@ -1,14 +1,8 @@
 import { z } from 'zod';
-import { Email, Line, Timestamp, TimeZone, Uuid } from '../../kernel/http/primitives.js';
+import { Email, Line, NewPassword, Timestamp, TimeZone, Uuid } from '../../kernel/http/primitives.js';
 import { clinicRoles, organisationRoles, userTypes } from '../../kernel/tenancy/actor.js';
 
 export const UserType = z.enum(userTypes);
-
-/** 10 to 128 characters as a person counts them; the list of common ones is checked by `Passwords`. */
-export const NewPassword = z.string().refine((text) => {
-  const length = [...text].length;
-  return length >= 10 && length <= 128;
-}, 'must have 10 to 128 characters');
 
 /** What is typed in to log in: only bounded, since rules for new passwords may be younger than the password. */
 const GivenPassword = z.string().min(1).max(1_000);

@@ -10,6 +10,7 @@ export const AuditEvent = z
     occurredAt: Timestamp,
     actorId: Uuid.nullable(),
     databaseRole: z.string(),
+    sessionId: Uuid.nullable(),
     requestId: z.string().nullable(),
     address: z.string().nullable(),
     route: z.string().nullable(),
@@ -24,10 +25,10 @@ export const AuditEvent = z
       .meta({ description: 'Column -> [old, new]. Masked columns say only that they changed.' }),
   })
   .meta({ id: 'AuditEvent' });
-export type AuditEvent = z.infer<typeof AuditEvent>;
+export type AuditEvent = z.input<typeof AuditEvent>;
 
 export const AuditEvents = pageOf(AuditEvent, 'AuditEvents');
-export type AuditEvents = z.infer<typeof AuditEvents>;
+export type AuditEvents = z.input<typeof AuditEvents>;
 
 export const AuditQuery = pageQuery.extend({
   from: z.iso.datetime().optional().meta({ description: 'Events at or after this time.' }),

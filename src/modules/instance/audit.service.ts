@@ -2,12 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { Cursors } from '../../kernel/http/cursor.js';
 import { toPage } from '../../kernel/http/page.js';
 import { Database } from '../../kernel/tenancy/database.js';
-import type { AuditEvents, AuditQuery } from './audit.schemas.js';
+import type { AuditEvent, AuditEvents, AuditQuery } from './audit.schemas.js';
 
-interface EventRow {
-  id: string;
-  cursorAt: string;
-}
+type EventRow = AuditEvent & { cursorAt: string };
 
 const purpose = 'audit';
 
@@ -31,14 +28,13 @@ export class AuditService {
       afterId,
       query.limit + 1,
     ]);
-    const page = toPage(rows, query.limit, (row) => this.cursors.encode([row.cursorAt, row.id], purpose));
-    return page as unknown as AuditEvents;
+    return toPage(rows, query.limit, (row) => this.cursors.encode([row.cursorAt, row.id], purpose));
   }
 }
 
 /** The cursor carries microseconds, which a JavaScript date would lose. */
 const listEvents = `
-  SELECT id, occurred_at, actor_id, database_role, request_id, host(address) AS address, route,
+  SELECT id, occurred_at, actor_id, database_role, session_id, request_id, host(address) AS address, route,
          table_name, action, row_id, organisation_id, clinic_id, changes, occurred_at::text AS cursor_at
     FROM audit.events
    WHERE ($1::uuid IS NULL OR clinic_id = $1)

@@ -20,7 +20,7 @@ export const DeadJob = z
   .meta({ id: 'DeadJob' });
 
 export const DeadJobs = pageOf(DeadJob, 'DeadJobs');
-export type DeadJobs = z.infer<typeof DeadJobs>;
+export type DeadJobs = z.input<typeof DeadJobs>;
 
 export const DeadJobsQuery = pageQuery;
 export type DeadJobsQuery = z.infer<typeof DeadJobsQuery>;

@@ -18,7 +18,7 @@ export class JobsService {
   async list({ cursor, limit }: DeadJobsQuery): Promise<DeadJobsPage> {
     const [afterId] = cursor ? this.cursors.decode(cursor, purpose) : [null];
     const jobs = await this.deadJobs.list(afterId === null ? null : String(afterId), limit + 1);
-    return toPage(jobs, limit, (job) => this.cursors.encode([job.id], purpose)) as unknown as DeadJobsPage;
+    return toPage(jobs, limit, (job) => this.cursors.encode([job.id], purpose));
   }
 
   async retry(jobId: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pageOf, pageQuery } from '../../../kernel/http/page.js';
-import { Email, Line, Timestamp, Uuid } from '../../../kernel/http/primitives.js';
+import { Email, Line, NewPassword, Timestamp, Uuid } from '../../../kernel/http/primitives.js';
 import { clinicRoles, organisationRoles } from '../../../kernel/tenancy/actor.js';
 import { invitationStates } from './invitation-state.js';
 
@@ -36,15 +36,13 @@ export const NewOrganisationInvitation = z
   .meta({ id: 'NewOrganisationInvitation' });
 export type NewOrganisationInvitation = z.infer<typeof NewOrganisationInvitation>;
 
-const password = z.string().min(10).max(128);
-
 export const Acceptance = z
   .strictObject({
     token: z.string().min(20).max(200).optional().meta({ description: 'From the mail.' }),
     invitationId: Uuid.optional().meta({
       description: 'Instead of the token, when logged in with the invited, verified address.',
     }),
-    account: z.strictObject({ password, firstName: Line, lastName: Line }).optional().meta({
+    account: z.strictObject({ password: NewPassword, firstName: Line, lastName: Line }).optional().meta({
       description: 'Where nobody has proven the address yet: the account is made with it, or taken over, verified.',
     }),
   })
