@@ -72,6 +72,16 @@ describe('Every table', () => {
     expect(unindexed).toEqual([]);
   });
 
+  it('is unique in no flag: one active row of many is a partial index, UNIQUE (owner, is_active) allows one of each', async () => {
+    const flagged = await names(`
+      SELECT i.indexrelid::regclass AS name
+        FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE n.nspname IN ${schemas} AND i.indisunique
+         AND EXISTS (SELECT FROM pg_attribute a
+                      WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey) AND a.atttypid = 'boolean'::regtype)`);
+    expect(flagged).toEqual([]);
+  });
+
   it('says in a comment what it is', async () => {
     expect(await names(`SELECT c.oid::regclass AS name ${ourTables} AND obj_description(c.oid) IS NULL`)).toEqual([]);
   });
@@ -204,6 +214,16 @@ describe('Every function', () => {
       'jobs.tick',
       'public.check_clinic_access',
     ]);
+  });
+
+  it('builds no statement out of what it is given: the one that builds any takes its tables from a list of the owner', async () => {
+    expect(
+      await names(`SELECT n.nspname || '.' || f.proname AS name ${ourFunctions} AND f.prosrc ~* '\\mexecute\\M'`),
+    ).toEqual(['app.clinic_has_facts']);
+    const writers = await names(`SELECT DISTINCT a.privilege_type || ' ' || r.rolname AS name
+      FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+     WHERE c.oid = 'app.fact_tables'::regclass AND r.rolname IN ${apiRoles}`);
+    expect(writers).toEqual([]);
   });
 
   it('that begins a transaction is for the bare login alone', async () => {
