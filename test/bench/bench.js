@@ -20,7 +20,7 @@ const connections = 32;
 const folder = mkdtempSync(join(tmpdir(), 'polyclinic-bench-'));
 const children = [];
 /** Those of `npm start`. */
-const flags = ['--max-old-space-size=160', '--max-semi-space-size=4'];
+const flags = ['--max-old-space-size=160', '--max-semi-space-size=8'];
 
 async function start(file, env, marker) {
   const child = spawn(process.execPath, [...flags, file], {

@@ -1,5 +1,6 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
 import { firstCause, isConnectionFailure } from '../database/failures.js';
+import { inOneWrite } from '../database/one-write.js';
 import { namedStatement } from '../database/statements.js';
 
 /** The statement that tells the database who is asking; sent in the same flight as the first one of the handler. */
@@ -87,11 +88,17 @@ export class TenantTransaction {
     const { role, readOnly } = this.prelude;
     this.cost.flights += 1;
     this.cost.statements += 3;
-    const flight = await Promise.allSettled([
-      client.query(readOnly ? 'BEGIN READ ONLY' : 'BEGIN'),
-      client.query(this.named('prelude', this.prelude.text, this.prelude.values)),
-      client.query<Row>(this.named(role, text, values)),
-    ] as const);
+    const flight = await Promise.allSettled(
+      inOneWrite(
+        client,
+        () =>
+          [
+            client.query(readOnly ? 'BEGIN READ ONLY' : 'BEGIN'),
+            client.query(this.named('prelude', this.prelude.text, this.prelude.values)),
+            client.query<Row>(this.named(role, text, values)),
+          ] as const,
+      ),
+    );
     const [, , first] = flight;
     const cause = firstCause(flight);
     if (cause !== undefined || first.status === 'rejected') throw cause;
