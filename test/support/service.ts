@@ -40,6 +40,8 @@ interface ServiceOptions {
   withWorker?: boolean;
   variables?: Record<string, string>;
   database?: TestDatabase;
+  /** For what can only be set on a server that does not listen yet. */
+  beforeListening?: (application: NestFastifyApplication) => void;
 }
 
 /** Starts the service on a free port. Hashing is cheap and limits are wide unless a test asks for the real ones. */
@@ -47,10 +49,12 @@ export async function startService({
   withWorker = false,
   variables = {},
   database,
+  beforeListening,
 }: ServiceOptions = {}): Promise<Service> {
   const own = database ?? (await createTestDatabase());
   const config = loadConfig(variablesFor(own, variables));
   const application = await createHttpApplication(AppModule.with(config, { withWorker }), config);
+  beforeListening?.(application);
   await application.listen(0, '127.0.0.1');
   const url = await application.getUrl();
   const tokens = new Map<string, Promise<string>>();
@@ -105,7 +109,8 @@ async function send(url: string, method: string, { token, body, headers = {} }: 
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+  // The answer to HEAD names the type of what it does not hold.
+  const isJson = text !== '' && response.headers.get('content-type')?.includes('json') === true;
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : undefined, text };
 }
 
