@@ -60,6 +60,8 @@ export interface Probe {
   log: Record<string, unknown>[];
   /** Lets `POST /probe/throw` throw this. */
   arm(error: unknown): void;
+  /** Stops the service and leaves the database. */
+  close(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -78,6 +80,11 @@ export async function startProbe(variables: Record<string, string> = {}): Promis
   const application = await createHttpApplication(ProbeModule, config);
   const log = captureLog(application);
   await application.listen(0, '127.0.0.1');
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= application.close();
+    return closed;
+  };
   return {
     url: `${await application.getUrl()}/api/v1/probe`,
     database,
@@ -85,8 +92,9 @@ export async function startProbe(variables: Record<string, string> = {}): Promis
     arm: (error) => {
       armed.error = error;
     },
+    close,
     stop: async () => {
-      await application.close();
+      await close();
       await database.drop();
     },
   };

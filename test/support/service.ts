@@ -43,6 +43,8 @@ interface ServiceOptions {
   database?: TestDatabase;
   /** Jobs of a test's own. */
   providers?: Provider[];
+  /** For what can only be set on a server that does not listen yet. */
+  beforeListening?: (application: NestFastifyApplication) => void;
 }
 
 /** Starts the service on a free port. Hashing is cheap and limits are wide unless a test asks for the real ones. */
@@ -51,12 +53,14 @@ export async function startService({
   variables = {},
   database,
   providers = [],
+  beforeListening,
 }: ServiceOptions = {}): Promise<Service> {
   const own = database ?? (await createTestDatabase());
   const config = loadConfig(variablesFor(own, variables));
   @Module({ imports: [AppModule.with(config, { withWorker })], providers })
   class TestModule {}
   const application = await createHttpApplication(TestModule, config);
+  beforeListening?.(application);
   await application.listen(0, '127.0.0.1');
   const url = await application.getUrl();
   const tokens = new Map<string, Promise<string>>();
@@ -111,7 +115,8 @@ async function send(url: string, method: string, { token, body, headers = {} }: 
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
-  const isJson = response.headers.get('content-type')?.includes('json') ?? false;
+  // The answer to HEAD names the type of what it does not hold.
+  const isJson = text !== '' && response.headers.get('content-type')?.includes('json') === true;
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : undefined, text };
 }
 

@@ -59,7 +59,8 @@ export class RateLimits implements OnApplicationShutdown {
   private keysOf({ caller, scope, address }: RequestContext): [Policy, string][] {
     if (!caller) return [[this.policies.address, address ?? 'unknown']];
     const keys: [Policy, string][] = [[this.policies.user, caller.userId]];
-    if (scope.kind !== 'none') keys.push([this.policies.tenant, scope.id]);
+    // An id is written in either case: each spelling would have a count of its own.
+    if (scope.kind !== 'none') keys.push([this.policies.tenant, scope.id.toLowerCase()]);
     return keys;
   }
 

@@ -7,7 +7,7 @@ import { LOGGER } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
 import { NestLogger } from '../observability/nest-logger.js';
 import { observeRequests } from '../observability/request-log.js';
-import { drainOnClose } from './draining.js';
+import { drainMs, drainOnClose } from './draining.js';
 import { serveDocumentation } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
 import { requestIdOf } from './request-ids.js';
@@ -18,6 +18,9 @@ import { ValidationPipe } from './validation.pipe.js';
 
 /** Paths that belong to the installation and not to a version of the API. */
 const unversioned = ['health/live', 'health/ready', 'metrics', '.well-known/jwks.json'];
+
+/** For head and body together; Node gives the head alone half of it. */
+const requestTimeoutMs = 120_000;
 
 /** The API as an application that is not listening yet. */
 export async function createHttpApplication(
@@ -33,7 +36,7 @@ export async function createHttpApplication(
   const logger = application.get(LOGGER);
   application.useLogger(new NestLogger(logger));
   const server = application.getHttpAdapter().getInstance() as unknown as FastifyInstance;
-  drainOnClose(application, server);
+  drainOnClose(server);
   observeRequests(server, logger, application.get(Metrics));
   await protect(application, server, config);
   application.useGlobalFilters(filter);
@@ -52,11 +55,17 @@ function createAdapter(config: Config, filter: ProblemFilter): FastifyAdapter {
     ...unreadableRequests(filter),
     trustProxy: trustOf(config.http.trustProxy),
     bodyLimit: config.http.bodyLimitBytes,
+    // Fastify's own is none: a body that never ends would hold its connection for ever.
+    requestTimeout: requestTimeoutMs,
     genReqId: requestIdOf,
     // The request id is ours to take over, with its own check.
     requestIdHeader: false,
     // Keep-alive connections that are idle must not hold up a stop.
     forceCloseConnections: 'idle',
+    // Of hooks as well: it must not cut off the draining.
+    pluginTimeout: 2 * drainMs,
+    // A request on a connection that was there before the stop is still answered.
+    return503OnClosing: false,
     routerOptions: { maxParamLength: 200 },
   });
 }
