@@ -195,6 +195,18 @@ describe('A tenant', () => {
     expectRefusal(await service.call('GET', `/clinics/${id.toUpperCase()}`, { token }), 'tenant', 1);
   });
 
+  it('is not used up by people who have no access there', async () => {
+    const service = await limited({ RATE_LIMIT_TENANT: '3' });
+    const [id = ''] = await clinicIds();
+    const stranger = await service.tokenOf(demoAddress('owner', 'southbank'));
+    expect(await statuses(5, () => service.call('GET', `/clinics/${id}`, { token: stranger }))).toEqual(
+      Array(5).fill(404),
+    );
+    expect(
+      await statuses(4, async () => service.call('GET', `/clinics/${id}`, { token: await owner(service) })),
+    ).toEqual([200, 200, 200, 429]);
+  });
+
   it('tells of the limit that is nearer', async () => {
     const service = await limited({ RATE_LIMIT_USER: '10', RATE_LIMIT_TENANT: '5' });
     const token = await owner(service);
@@ -217,6 +229,19 @@ describe('An address without a token', () => {
     expect(await statuses(2, () => logIn(service))).toEqual([401, 401]);
     expectRefusal(await logIn(service), 'address', 3);
     expect((await service.call('GET', '/clinics', { token })).status).toBe(200);
+  });
+
+  it('is refused after as many tokens that are none', async () => {
+    const service = await limited({ RATE_LIMIT_ADDRESS: '2' });
+    const guess = () => service.call('GET', '/clinics', { token: 'nonsense' });
+    expect(await statuses(2, guess)).toEqual([401, 401]);
+    expectRefusal(await guess(), 'address', 2);
+  });
+
+  it('may ask for health and metrics as often as it likes', async () => {
+    const service = await limited({ RATE_LIMIT_ADDRESS: '1' });
+    for (const path of ['//health/live', '//health/ready', '//metrics'])
+      expect(await statuses(3, () => service.call('GET', path))).toEqual([200, 200, 200]);
   });
 
   it('cannot make itself another one', async () => {

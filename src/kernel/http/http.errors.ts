@@ -60,12 +60,6 @@ export const NotFound = defineProblem({
   title: 'Not found',
   meaning: 'It does not exist, or it is not yours: the two look the same on purpose.',
 });
-export const MethodNotAllowed = defineProblem({
-  code: 'method-not-allowed',
-  status: 405,
-  title: 'Not with this method',
-  meaning: 'The path exists, the method does not.',
-});
 export const RequestTimedOut = defineProblem({
   code: 'request-timed-out',
   status: 408,

@@ -31,6 +31,8 @@ export interface OperationOptions {
   allowsInactiveClinic?: boolean;
   /** A read that leaves a trace in the audit log, and therefore needs a transaction that may write. */
   recordsReads?: boolean;
+  /** Not counted against any limit: for probes, which come often and from one address. */
+  unlimited?: boolean;
 }
 
 /** Declares a route. One without this declaration stops the start: nothing is open by oversight. */
@@ -63,7 +65,7 @@ const idempotencyKeyHeader = {
   schema: { type: 'string', maxLength: 200 },
 } as const;
 
-function refusalResponses({ access, refusals = [] }: OperationOptions) {
+function refusalResponses({ access, unlimited, refusals = [] }: OperationOptions) {
   const codes = new Map<number, string[]>([[400, ['invalid-request']]]);
   const add = (status: number, code: string) => codes.set(status, [...new Set([...(codes.get(status) ?? []), code])]);
   if (access.kind !== 'public') add(401, 'unauthenticated');
@@ -72,7 +74,7 @@ function refusalResponses({ access, refusals = [] }: OperationOptions) {
     add(403, 'role-too-low');
     add(404, 'not-found');
   }
-  add(429, 'too-many-requests');
+  if (!unlimited) add(429, 'too-many-requests');
   add(503, 'database-unavailable');
   for (const { definition } of refusals) add(definition.status, definition.code);
   return [...codes].map(([status, names]) =>

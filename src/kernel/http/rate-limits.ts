@@ -42,9 +42,24 @@ export class RateLimits implements OnApplicationShutdown {
   }
 
   /** Counts the request. @throws TooManyRequests when one of its limits is used up */
-  async limit(context: RequestContext, reply: FastifyReply): Promise<void> {
+  limit(context: RequestContext, reply: FastifyReply): Promise<void> {
+    return this.count(this.keysOf(context), reply);
+  }
+
+  /** Counts a request of which no more than its address is known. @throws TooManyRequests */
+  limitAddress(address: string, reply: FastifyReply): Promise<void> {
+    return this.count([[this.policies.address, address]], reply);
+  }
+
+  /** Takes back what was counted for the tenant: whoever has no access there must not use up its limit. */
+  async spareTenant({ caller, scope }: RequestContext): Promise<void> {
+    if (caller && scope.kind !== 'none')
+      await this.policies.tenant.limiter.reward(keyOf(scope.id)).catch(() => undefined);
+  }
+
+  private async count(keys: [Policy, string][], reply: FastifyReply): Promise<void> {
     let tightest: Reading | undefined;
-    for (const [policy, key] of this.keysOf(context)) {
+    for (const [policy, key] of keys) {
       const reading = await take(policy, key);
       if (!tightest || reading.remaining < tightest.remaining) tightest = reading;
     }
@@ -59,8 +74,7 @@ export class RateLimits implements OnApplicationShutdown {
   private keysOf({ caller, scope, address }: RequestContext): [Policy, string][] {
     if (!caller) return [[this.policies.address, address ?? 'unknown']];
     const keys: [Policy, string][] = [[this.policies.user, caller.userId]];
-    // An id is written in either case: each spelling would have a count of its own.
-    if (scope.kind !== 'none') keys.push([this.policies.tenant, scope.id.toLowerCase()]);
+    if (scope.kind !== 'none') keys.push([this.policies.tenant, keyOf(scope.id)]);
     return keys;
   }
 
@@ -81,6 +95,9 @@ export class RateLimits implements OnApplicationShutdown {
     };
   }
 }
+
+/** An id is written in either case: each spelling would have a count of its own. */
+const keyOf = (id: string): string => id.toLowerCase();
 
 async function take(policy: Policy, key: string): Promise<Reading> {
   try {

@@ -20,7 +20,13 @@ export class HealthController {
   ) {}
 
   @Get('health/live')
-  @Operation({ id: 'getLiveness', summary: 'Whether the process runs', access: anybody, answers: Liveness })
+  @Operation({
+    id: 'getLiveness',
+    summary: 'Whether the process runs',
+    access: anybody,
+    unlimited: true,
+    answers: Liveness,
+  })
   live(): z.infer<typeof Liveness> {
     return { status: 'up' };
   }
@@ -30,6 +36,7 @@ export class HealthController {
     id: 'getReadiness',
     summary: 'Whether it can serve: database, migrations, queue',
     access: anybody,
+    unlimited: true,
     answers: ReadinessReport,
     refusals: [NotReady],
   })
@@ -38,7 +45,13 @@ export class HealthController {
   }
 
   @Get('metrics')
-  @Operation({ id: 'getMetrics', summary: 'Metrics in the format of Prometheus', access: anybody, status: 200 })
+  @Operation({
+    id: 'getMetrics',
+    summary: 'Metrics in the format of Prometheus',
+    access: anybody,
+    unlimited: true,
+    status: 200,
+  })
   async page(@Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
     const { contentType, text } = await this.metrics.page();
     reply.type(contentType).send(text);

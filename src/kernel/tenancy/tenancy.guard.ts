@@ -25,14 +25,23 @@ export class TenancyGuard implements CanActivate {
   ) {}
 
   async canActivate(execution: ExecutionContext): Promise<boolean> {
-    const request = execution.switchToHttp().getRequest<FastifyRequest>();
+    const http = execution.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
     const operation = this.reflector.get<OperationOptions>(OPERATION, execution.getHandler());
+    const context = await this.identify(request, operation).catch(async (refusal: unknown) => {
+      await this.rateLimits.limitAddress(request.ip, reply);
+      throw refusal;
+    });
+    traceOf(request).context = context;
+    if (!operation.unlimited) await this.rateLimits.limit(context, reply);
+    return true;
+  }
+
+  private async identify(request: FastifyRequest, operation: OperationOptions): Promise<RequestContext> {
     const caller = isTokenIgnored(operation.access) ? null : await this.callerOf(request);
     requireAccess(operation.access, caller);
-    const context = contextOf(request, operation, caller);
-    traceOf(request).context = context;
-    await this.rateLimits.limit(context, execution.switchToHttp().getResponse<FastifyReply>());
-    return true;
+    return contextOf(request, operation, caller);
   }
 
   private async callerOf(request: FastifyRequest): Promise<Caller | null> {

@@ -7,6 +7,8 @@ import type { Answer } from '../http/answer.js';
 import { etagOf } from '../http/etag.js';
 import { Idempotency } from '../http/idempotency.js';
 import { OPERATION, type OperationOptions, statusOf } from '../http/operation.decorator.js';
+import { asDomainError } from '../http/problem-mapping.js';
+import { RateLimits } from '../http/rate-limits.js';
 import { Metrics } from '../observability/metrics.js';
 import type { RequestContext } from './request-context.js';
 import { type RequestTrace, traceOf } from './request-trace.js';
@@ -21,6 +23,7 @@ export class TransactionInterceptor implements NestInterceptor {
     private readonly transactions: Transactions,
     private readonly idempotency: Idempotency,
     private readonly metrics: Metrics,
+    private readonly rateLimits: RateLimits,
   ) {}
 
   intercept(execution: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -36,7 +39,10 @@ export class TransactionInterceptor implements NestInterceptor {
       answerOf(operation, request, await lastValueFrom(next.handle(), { defaultValue: undefined }));
     const answer = await this.conduct(trace, () =>
       operation.idempotent ? this.idempotency.once(request, operation.id, handle) : handle(),
-    );
+    ).catch(async (refusal: unknown) => {
+      if (isNoAccess(refusal)) await this.rateLimits.spareTenant(contextOf(trace));
+      throw refusal;
+    });
     writeHeaders(http.getResponse<FastifyReply>(), operation, answer);
     return answer.body;
   }
@@ -70,6 +76,12 @@ export class TransactionInterceptor implements NestInterceptor {
 function contextOf(trace: RequestTrace): RequestContext {
   if (!trace.context) throw new Error('The guard did not run before the interceptor.');
   return trace.context;
+}
+
+/** Raised by `app.begin_request` or by the handler. */
+function isNoAccess(refusal: unknown): boolean {
+  const { status } = asDomainError(refusal).definition;
+  return status === 403 || status === 404;
 }
 
 /** Only what the route's schema names goes out: a column that nobody declared cannot leak. */
