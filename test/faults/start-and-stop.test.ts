@@ -135,6 +135,7 @@ describe('The first start', () => {
 
   it('is ended by Ctrl-C, server included; the next start has the same data and seeds nothing again', async () => {
     const before = await everybody(url, service.output);
+    await abandonRequests(url, await logIn(url, service.output));
     expect(await end('first', service, 'SIGINT')).toEqual(cleanEnd);
     const next = begin('first');
     expect(await everybody(await addressOf(next), next.output)).toEqual(before);
@@ -142,6 +143,19 @@ describe('The first start', () => {
     expect(await end('first', next, 'SIGHUP')).toEqual(cleanEnd);
   });
 });
+
+/** Requests whose clients went away, at every step of the way: nobody waits for them any more, and no stop may. */
+async function abandonRequests(url: string, token: string): Promise<void> {
+  const abandon = (afterMs: number) =>
+    fetch(`${url}/api/v1/users`, {
+      signal: AbortSignal.timeout(afterMs),
+      headers: { authorization: `Bearer ${token}` },
+    }).then(
+      (response) => response.text(),
+      () => undefined,
+    );
+  await Promise.all(Array.from({ length: 150 }, (_, index) => abandon(index % 30)));
+}
 
 describe('A service that was killed', () => {
   it('is followed by one that stops the server left behind, and keeps what was committed', async () => {

@@ -136,6 +136,21 @@ describe('Behind PgBouncer in transaction mode', () => {
     await expectNothingLeft();
   });
 
+  it('requests that clients give up on leave nothing', async () => {
+    const { id } = await clinicOf('northside');
+    const tokens = await Promise.all(people.map((email) => service.tokenOf(email)));
+    const abandon = (index: number) =>
+      fetch(`${service.url}/api/v1/clinics/${id}/members`, {
+        signal: AbortSignal.timeout(index % 10),
+        headers: { authorization: `Bearer ${tokens[index % tokens.length]}` },
+      }).then(
+        (response) => response.text(),
+        () => undefined,
+      );
+    await Promise.all(Array.from({ length: 150 }, (_, index) => abandon(index)));
+    await expectNothingLeft();
+  });
+
   it('a job is enqueued with the change, run by a worker that goes to PostgreSQL directly, and its mail comes', async () => {
     const { id } = await clinicOf('northside');
     const token = await service.tokenOf(demoAddress('owner', 'northside'));
