@@ -5,6 +5,7 @@ import { exitWith } from './fatal.js';
 import { bringUpToDate, type Installation, openInstallation } from './installation.js';
 import { migrateDown, migrationStatus } from './kernel/database/migrations.js';
 import { Rotation } from './kernel/secrets/rotation.js';
+import { exitOnSignals } from './shutdown.js';
 
 type Command = (installation: Installation, argument: string | undefined) => Promise<void>;
 
@@ -60,6 +61,7 @@ async function main([name = '', argument]: string[]): Promise<void> {
     process.stderr.write(`Commands:\n${indented(Object.values(commands).map(({ usage }) => usage))}\n`);
     process.exit(1);
   }
+  exitOnSignals();
   const installation = await openInstallation();
   try {
     await command.run(installation, argument);

@@ -2,37 +2,42 @@ import 'reflect-metadata';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { describeDemo, seedDemo } from './demo/demo.js';
-import { exitWith } from './fatal.js';
 import { bringUpToDate, type Installation, openInstallation } from './installation.js';
 import { createHttpApplication } from './kernel/http/server.js';
-import { stopOnSignals } from './shutdown.js';
+import { listen, withPort } from './listen.js';
+import { type Running, run } from './shutdown.js';
 
 /** `--without-worker`: the API alone, for scale-out; jobs are then run by worker.ts. */
 const withWorker = !process.argv.includes('--without-worker');
 
-async function start(): Promise<void> {
+async function start(): Promise<Running> {
   const installation = await openInstallation();
-  let application: NestFastifyApplication | undefined;
-  const stop = async (): Promise<void> => {
-    await application?.close();
-    await installation.embedded?.stop();
-  };
-  stopOnSignals(stop);
   try {
-    application = await serve(installation);
+    const application = await serve(installation);
     greet(installation, await application.getUrl());
+    return {
+      stop: async () => {
+        await application.close();
+        await installation.embedded?.stop();
+      },
+    };
   } catch (error) {
-    await stop().catch(() => undefined);
+    await installation.embedded?.stop().catch(() => undefined);
     throw error;
   }
 }
 
 async function serve(installation: Installation): Promise<NestFastifyApplication> {
-  const { config, embedded } = installation;
-  const applied = await bringUpToDate(installation);
-  if (config.demo && (embedded?.isNew ?? applied.length > 0)) await seedDemo(config);
+  await bringUpToDate(installation);
+  const config = await withPort(installation.config);
+  if (config.demo) await seedDemo(config);
   const application = await createHttpApplication(AppModule.with(config, { withWorker }), config);
-  await application.listen(config.port, config.host);
+  try {
+    await listen(application, config);
+  } catch (error) {
+    await application.close();
+    throw error;
+  }
   return application;
 }
 
@@ -47,4 +52,4 @@ function greet({ config, embedded }: Installation, url: string): void {
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-start().catch(exitWith);
+run(start);

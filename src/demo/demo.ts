@@ -24,19 +24,28 @@ const otherTypes = userTypes.filter((type) => type !== 'admin' && type !== 'prov
 /**
  * Two organisations alike, with two clinics each, and a person of every organisation role, clinic role and user type.
  * Written as the owner, straight into the tables: it stands for what years of use would have left there.
+ *
+ * Only where there is nobody yet, and all or nothing: a start that was cut off before this is made good by the next,
+ * and of two starts at once one seeds while the other waits.
  */
 export async function seedDemo(config: Config): Promise<void> {
   const client = new pg.Client({ connectionString: config.database.migrationUrl, options: '-c role=polyclinic_owner' });
   await client.connect();
   try {
     await client.query('BEGIN');
-    const hash = await new Passwords(config).hash(demoPassword);
-    await addPerson(client, hash, demoAdmin, 'admin');
-    for (const organisation of demoOrganisations) await seedOrganisation(client, hash, organisation);
+    await client.query('LOCK TABLE auth.users IN SHARE ROW EXCLUSIVE MODE');
+    const { rowCount } = await client.query('SELECT FROM auth.users LIMIT 1');
+    if (rowCount === 0) await seedEverything(client, config);
     await client.query('COMMIT');
   } finally {
     await client.end();
   }
+}
+
+async function seedEverything(client: pg.Client, config: Config): Promise<void> {
+  const hash = await new Passwords(config).hash(demoPassword);
+  await addPerson(client, hash, demoAdmin, 'admin');
+  for (const organisation of demoOrganisations) await seedOrganisation(client, hash, organisation);
 }
 
 /** The lines that tell a newcomer how to log in. */

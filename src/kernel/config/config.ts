@@ -25,12 +25,25 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
   return freeze(shape(parsed.data));
 }
 
+/** The configuration once `PORT=0` has become a port: what was derived from HOST and PORT names it then. */
+export function atPort(config: Config, port: number): Config {
+  const [before, after] = [addressOf(config), addressOf({ host: config.host, port })];
+  const moved = (address: string): string => (address === before ? after : address);
+  return freeze({
+    ...config,
+    port,
+    publicUrl: moved(config.publicUrl),
+    appUrl: moved(config.appUrl),
+    tokens: { ...config.tokens, issuer: moved(config.tokens.issuer) },
+  });
+}
+
 /** Which variable becomes which setting. */
 function shape(v: Variables) {
   const isProduction = v.NODE_ENV === 'production';
   const dataDir = resolve(v.DATA_DIR);
   const secrets = readSecrets(dataDir, v);
-  const publicUrl = v.PUBLIC_URL ?? `http://${hostInAddress(v.HOST)}:${v.PORT}`;
+  const publicUrl = v.PUBLIC_URL ?? addressOf({ host: v.HOST, port: v.PORT });
   return {
     environment: v.NODE_ENV,
     host: v.HOST,
@@ -86,9 +99,9 @@ function describe(name: string, message: string, environment: NodeJS.ProcessEnv)
 }
 
 /** An address that listens everywhere is reached at home; IPv6 stands in brackets. */
-function hostInAddress(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return 'localhost';
-  return host.includes(':') ? `[${host}]` : host;
+function addressOf({ host, port }: { host: string; port: number }): string {
+  if (host === '0.0.0.0' || host === '::') return `http://localhost:${port}`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function freeze<Value extends object>(value: Value): Value {

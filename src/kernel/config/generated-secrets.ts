@@ -48,12 +48,19 @@ function keepNewSecrets(dataDir: string, file: string): void {
     // The embedded server's user must be able to pass through.
     mkdirSync(dataDir, { recursive: true, mode: 0o711 });
     writeFileSync(draft, JSON.stringify(makeSecrets(), null, 2), { mode: 0o600 });
+    keepFirst(draft, file);
+  } catch (error) {
+    throw new ConfigError([`DATA_DIR: ${dataDir} cannot be written (${codeOf(error)}).`]);
+  }
+}
+
+function keepFirst(draft: string, file: string): void {
+  try {
     linkSync(draft, file);
   } catch (error) {
-    if (codeOf(error) !== 'EEXIST')
-      throw new ConfigError([`DATA_DIR: ${dataDir} cannot be written (${codeOf(error)}).`]);
+    if (codeOf(error) !== 'EEXIST') throw error;
   } finally {
-    rmSync(draft, { force: true });
+    rmSync(draft);
   }
 }
 

@@ -16,8 +16,6 @@ export interface EmbeddedPostgres {
   /** `polyclinic_api`, for everything else. */
   apiUrl: string;
   port: number;
-  /** Whether the database was made by this start, and so is empty. */
-  isNew: boolean;
   stop(): Promise<void>;
 }
 
@@ -77,8 +75,8 @@ async function introduce(
     return stopped;
   };
   try {
-    const isNew = await prepareDatabase(adminUrl, passwords.api);
-    return { adminUrl, apiUrl: urlOf('polyclinic_api', passwords.api), port, isNew, stop };
+    await prepareDatabase(adminUrl, passwords.api);
+    return { adminUrl, apiUrl: urlOf('polyclinic_api', passwords.api), port, stop };
   } catch (error) {
     await stop();
     if (!(error instanceof pg.DatabaseError && error.code === '28P01')) throw error;
@@ -119,8 +117,8 @@ async function initialise({ initdb, cluster, identity }: EmbeddedPlace, password
   }
 }
 
-/** The API's login with the password of this installation, and the database; true when it was not there yet. */
-async function prepareDatabase(adminUrl: string, apiPassword: string): Promise<boolean> {
+/** The API's login with the password of this installation, and the database. */
+async function prepareDatabase(adminUrl: string, apiPassword: string): Promise<void> {
   const client = new pg.Client(adminUrl.replace(/\/polyclinic$/, '/postgres'));
   await client.connect();
   try {
@@ -129,7 +127,6 @@ async function prepareDatabase(adminUrl: string, apiPassword: string): Promise<b
     await client.query(`${verb} ROLE polyclinic_api LOGIN NOINHERIT PASSWORD ${pg.escapeLiteral(apiPassword)}`);
     const { rowCount: databases } = await client.query(`SELECT FROM pg_database WHERE datname = 'polyclinic'`);
     if (databases === 0) await client.query('CREATE DATABASE polyclinic');
-    return databases === 0;
   } finally {
     await client.end();
   }

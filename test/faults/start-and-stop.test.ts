@@ -1,0 +1,363 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { decodeJwt } from 'jose';
+import PostalMime from 'postal-mime';
+import { createTestDatabase, type TestDatabase, testServer } from '../support/database.js';
+import { addressOf, isAlive, launch, refusalOf, type ServiceProcess, serverPidOf, until } from '../support/process.js';
+
+/** The built service as whoever runs it meets it: as a process, with its own data folder, and signals to end it. */
+
+let folder: string;
+const launched: ServiceProcess[] = [];
+beforeAll(() => {
+  folder = mkdtempSync(join(testServer().folder, 'start-'));
+});
+afterAll(async () => {
+  for (const { child } of launched) child.kill('SIGKILL');
+  for (const name of readdirSync(folder)) {
+    const pid = serverPidOf(join(folder, name));
+    if (pid && isAlive(pid)) process.kill(pid, 'SIGINT');
+    await until(() => !isAlive(pid));
+  }
+  rmSync(folder, { recursive: true });
+});
+
+const dataDirOf = (name: string) => join(folder, name);
+
+function begin(name: string, variables: Record<string, string> = {}): ServiceProcess {
+  const started = launch({ PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDirOf(name), ...variables });
+  launched.push(started);
+  return started;
+}
+
+async function send(url: string, path: string, body?: object, token?: string) {
+  const response = await fetch(`${url}/api/v1${path}`, {
+    method: body ? 'POST' : 'GET',
+    headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+    ...(body && { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: JSON.parse(await response.text()) };
+}
+
+/** The logins as the greeting prints them, and nothing that it does not. */
+function printedLogins(output: string): { password: string; addresses: string[] } {
+  const [, password = ''] = /demo logins +password '(.+)'/.exec(output) ?? [];
+  const [, admin = '', first = '', second = ''] =
+    /^ +(\S+@\S+)\n +<role>@(\S+) or @(\S+)$/m.exec(output)?.map(String) ?? [];
+  const roles = /<role> one of (.+)$/m.exec(output)?.[1]?.split(', ') ?? [];
+  return { password, addresses: [admin, ...[first, second].flatMap((host) => roles.map((role) => `${role}@${host}`))] };
+}
+
+async function logIn(url: string, output: string, email = 'admin@polyclinic.example'): Promise<string> {
+  const { password } = printedLogins(output);
+  return (await send(url, '/auth/login', { email, password })).body.accessToken;
+}
+
+async function everybody(url: string, output: string): Promise<string[]> {
+  const { body } = await send(url, '/users?limit=100', undefined, await logIn(url, output));
+  return body.data.map(({ id }: { id: string }) => id).sort();
+}
+
+/** Ends it by a signal and says how it went, and what it left. */
+async function end(name: string, { child, ended }: ServiceProcess, signal: NodeJS.Signals) {
+  const server = serverPidOf(dataDirOf(name));
+  const since = Date.now();
+  child.kill(signal);
+  const code = await ended;
+  const left = readdirSync(dataDirOf(name)).filter((file) => file.endsWith('.pid'));
+  return { code, isQuick: Date.now() - since < 5_000, server: isAlive(server), left };
+}
+
+const cleanEnd = { code: 0, isQuick: true, server: false, left: [] };
+
+describe('The first start', () => {
+  let service: ServiceProcess;
+  let url: string;
+  beforeAll(async () => {
+    service = begin('first');
+    url = await addressOf(service);
+  });
+
+  it('says where the API, its documentation and its data are, and complains about nothing', async () => {
+    expect(service.output).toMatch(/^Polyclinic answers at http:\/\/127\.0\.0\.1:[1-9]\d+\/api\/v1\n/);
+    expect(service.output).toContain(`embedded, data in ${dataDirOf('first')}\n`);
+    expect(service.errors).toBe('');
+    const [, page = ''] = /documentation +(\S+)/.exec(service.output) ?? [];
+    expect(await (await fetch(page)).text()).toContain('swagger-ui');
+  });
+
+  it('prints demo logins, each of which lets a newcomer in', async () => {
+    const { addresses, password } = printedLogins(service.output);
+    expect(addresses.length).toBeGreaterThan(15);
+    for (const email of addresses) {
+      const { status } = await send(url, '/auth/login', { email, password });
+      expect([email, status]).toEqual([email, 200]);
+    }
+  });
+
+  it('names the port that it picked in tokens and in the links of mails', async () => {
+    expect(decodeJwt(await logIn(url, service.output)).iss).toBe(url);
+    const body = { email: 'new@people.example', password: 'a-long-unusual-phrase', firstName: 'A', lastName: 'B' };
+    expect(await send(url, '/auth/register', body)).toMatchObject({ status: 201 });
+    expect(await nextMail(join(dataDirOf('first'), 'outbox'))).toContain(`${url}/verify-email#token=`);
+  });
+
+  it('lets no other process have its folder, and is not disturbed', async () => {
+    const { pid } = service.child;
+    expect(await refusalOf({ PORT: '0', DATA_DIR: dataDirOf('first') })).toEqual({
+      code: 1,
+      output: '',
+      errors: `${dataDirOf('first')} is in use by process ${pid}: stop it, or set DATA_DIR to another folder.\n`,
+    });
+    expect(await everybody(url, service.output)).not.toEqual([]);
+  });
+
+  it('lets another run beside it, with data of its own, once that has a port to itself', async () => {
+    const { port } = new URL(url);
+    expect(await refusalOf({ PORT: port, LOG_LEVEL: 'silent', DATA_DIR: dataDirOf('second') })).toEqual({
+      code: 1,
+      output: '',
+      errors: `Port ${port} is taken: set PORT to another one, or to 0 for any.\n`,
+    });
+    expect(serverPidOf(dataDirOf('second'))).toBeUndefined();
+    const other = begin('second');
+    const otherUrl = await addressOf(other);
+    const [ours, theirs] = [await everybody(url, service.output), await everybody(otherUrl, other.output)];
+    expect(theirs).toHaveLength(printedLogins(other.output).addresses.length);
+    expect(ours.filter((id) => theirs.includes(id))).toEqual([]);
+    expect(await end('second', other, 'SIGTERM')).toEqual(cleanEnd);
+    expect(await everybody(url, service.output)).toEqual(ours);
+  });
+
+  it('is ended by Ctrl-C, server included; the next start has the same data and seeds nothing again', async () => {
+    const before = await everybody(url, service.output);
+    await abandonRequests(url, await logIn(url, service.output));
+    expect(await end('first', service, 'SIGINT')).toEqual(cleanEnd);
+    const next = begin('first');
+    expect(await everybody(await addressOf(next), next.output)).toEqual(before);
+    // Its terminal was closed.
+    expect(await end('first', next, 'SIGHUP')).toEqual(cleanEnd);
+  });
+});
+
+/** Requests whose clients went away, at every step of the way: nobody waits for them any more, and no stop may. */
+async function abandonRequests(url: string, token: string): Promise<void> {
+  const abandon = (afterMs: number) =>
+    fetch(`${url}/api/v1/users`, {
+      signal: AbortSignal.timeout(afterMs),
+      headers: { authorization: `Bearer ${token}` },
+    }).then(
+      (response) => response.text(),
+      () => undefined,
+    );
+  await Promise.all(Array.from({ length: 150 }, (_, index) => abandon(index % 30)));
+}
+
+describe('A service that was killed', () => {
+  it('is followed by one that stops the server left behind, and keeps what was committed', async () => {
+    const killed = begin('killed');
+    const before = await everybody(await addressOf(killed), killed.output);
+    const orphan = serverPidOf(dataDirOf('killed'));
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    expect(isAlive(orphan)).toBe(true);
+    const next = begin('killed');
+    expect(await everybody(await addressOf(next), next.output)).toEqual(before);
+    expect(isAlive(orphan)).toBe(false);
+    await expectRecovery(next, before);
+  });
+
+  /** As after a power cut: the server is gone too, without a word, and its pid file is still there. */
+  async function expectRecovery(running: ServiceProcess, before: string[]): Promise<void> {
+    const server = serverPidOf(dataDirOf('killed'));
+    running.child.kill('SIGKILL');
+    process.kill(server ?? 0, 'SIGKILL');
+    await running.ended;
+    await until(() => !isAlive(server));
+    expect(existsSync(join(dataDirOf('killed'), 'postgres/postmaster.pid'))).toBe(true);
+    const next = begin('killed');
+    expect(await everybody(await addressOf(next), next.output)).toEqual(before);
+    expect(await end('killed', next, 'SIGTERM')).toEqual(cleanEnd);
+  }
+});
+
+describe('A start that is interrupted', () => {
+  it('leaves no server, and the next one has the whole demo', async () => {
+    const interrupted = begin('interrupted');
+    await until(() => serverPidOf(dataDirOf('interrupted')) !== undefined);
+    expect(await end('interrupted', interrupted, 'SIGINT')).toEqual(cleanEnd);
+    const cutOff = begin('interrupted');
+    await until(() => serverPidOf(dataDirOf('interrupted')) !== undefined);
+    cutOff.child.kill('SIGKILL');
+    await cutOff.ended;
+    const next = begin('interrupted');
+    const ids = await everybody(await addressOf(next), next.output);
+    expect(ids).toHaveLength(printedLogins(next.output).addresses.length);
+    expect(await end('interrupted', next, 'SIGTERM')).toEqual(cleanEnd);
+  });
+});
+
+async function nextMail(outbox: string): Promise<string> {
+  const isMail = (name: string) => name.endsWith('.eml');
+  await until(() => existsSync(outbox) && readdirSync(outbox).some(isMail));
+  const [name = ''] = readdirSync(outbox).filter(isMail);
+  return (await PostalMime.parse(readFileSync(join(outbox, name)))).text ?? '';
+}
+
+describe('A start that cannot be is one sentence and exit code 1', () => {
+  const refused = (errors: string) => ({ code: 1, output: '', errors: `${errors}\n` });
+  const refusal = (variables: Record<string, string>) =>
+    refusalOf({ PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDirOf('refused'), ...variables });
+  const apiUrl = (change: (url: URL) => void) => {
+    const { adminUrl, apiPassword } = testServer();
+    const url = new URL(adminUrl);
+    url.username = 'polyclinic_api';
+    url.password = apiPassword;
+    change(url);
+    return url.href;
+  };
+
+  it('when a variable is wrong: it is named, and what is secret is not shown', async () => {
+    const heading = 'The configuration cannot be used:\n  - ';
+    expect(await refusal({ PORT: 'http' })).toEqual(
+      refused(`${heading}PORT: must be a whole number from 0 to 65535, not 'http'.`),
+    );
+    expect(await refusal({ DATABASE_URL: 'mysql://me:hunter2@db.example/x', APP_KEY: 'hunter2!' })).toEqual(
+      refused(
+        `${heading}DATABASE_URL: must be an address like postgres://login:password@host:5432/name.\n` +
+          '  - APP_KEY: must be base64.',
+      ),
+    );
+  });
+
+  it('when HOST is no address of this machine', async () => {
+    expect(await refusal({ HOST: '192.0.2.1' })).toEqual(
+      refused('The API cannot listen on 192.0.2.1, port 0 (EADDRNOTAVAIL): look at HOST and PORT.'),
+    );
+    expect(await refusal({ HOST: 'nowhere.invalid', PORT: '3999' })).toMatchObject({
+      code: 1,
+      errors: expect.stringMatching(/^The API cannot listen on nowhere\.invalid, port 3999 \(E\w+\): look at HOST/),
+    });
+  });
+
+  it('when the port is taken, also with a database elsewhere', async () => {
+    const squatter = createServer().listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    const { port } = squatter.address() as AddressInfo;
+    const database = await createTestDatabase();
+    const refusalThere = await refusal({ PORT: String(port), DATABASE_URL: database.apiUrl, ...migratedBy(database) });
+    expect(refusalThere).toEqual(refused(`Port ${port} is taken: set PORT to another one, or to 0 for any.`));
+    squatter.close();
+    await database.drop();
+  });
+
+  it('when the database is away, refuses the login, or is not there', async () => {
+    const away = 'postgres://polyclinic_api:hunter2@127.0.0.1:1/polyclinic';
+    const outcomes = await Promise.all([
+      refusal({ DATABASE_URL: away }),
+      refusal({ DATABASE_URL: apiUrl((url) => (url.password = 'hunter2')) }),
+      refusal({ DATABASE_URL: apiUrl((url) => (url.pathname = '/nowhere')) }),
+    ]);
+    expect(outcomes).toEqual([
+      refused('The database cannot be reached (ECONNREFUSED): look at DATABASE_URL.'),
+      refused('The database refuses the login: look at DATABASE_URL.'),
+      refused('The database named by DATABASE_URL does not exist.'),
+    ]);
+  });
+
+  it('when the migrating login is the wrong one of the two', async () => {
+    const database = await createTestDatabase({ empty: true });
+    expect(await refusal({ DATABASE_URL: database.apiUrl })).toEqual(
+      refused('The login may not migrate: give one that may as MIGRATION_DATABASE_URL (docs/operations.md).'),
+    );
+    await database.drop();
+  });
+
+  it('when the data folder cannot be written', async () => {
+    const file = join(folder, 'file');
+    writeFileSync(file, '');
+    const kept = dataDirOf('kept');
+    mkdirSync(join(kept, 'postgres.log'), { recursive: true });
+    const outcomes = await Promise.all([file, join(file, 'data'), kept].map((DATA_DIR) => refusal({ DATA_DIR })));
+    expect(outcomes).toEqual([
+      refused(`The configuration cannot be used:\n  - DATA_DIR: ${file} cannot be written (EEXIST).`),
+      refused(`The configuration cannot be used:\n  - DATA_DIR: ${file}/data cannot be written (ENOTDIR).`),
+      refused(`${kept}/postgres.log cannot be used (EISDIR): look at DATA_DIR.`),
+    ]);
+  });
+});
+
+const migratedBy = ({ adminUrl }: TestDatabase) => ({ MIGRATION_DATABASE_URL: adminUrl });
+
+describe('Production refuses', () => {
+  const role = `polyclinic_test_${randomBytes(4).toString('hex')}`;
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    await database.sql(`CREATE ROLE ${role} LOGIN BYPASSRLS PASSWORD 'bypass'`);
+  });
+  afterAll(async () => {
+    await database.sql(`DROP ROLE ${role}`);
+    await database.drop();
+  });
+
+  async function complaints(variables: Record<string, string>): Promise<string[]> {
+    const settings = { NODE_ENV: 'production', PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDirOf('production') };
+    const { code, errors } = await refusalOf({ ...settings, ...variables });
+    expect(code).toBe(1);
+    return errors.trimEnd().split('\n');
+  }
+
+  /** What a production has, made as the first start of a development made it. */
+  function keys(): Record<string, string> {
+    const kept = JSON.parse(readFileSync(join(dataDirOf('first'), 'secrets.json'), 'utf8'));
+    const addresses = { PUBLIC_URL: 'https://api.clinic.example', SMTP_URL: 'smtp://127.0.0.1:1' };
+    return { ...addresses, JWT_KEYS: kept.jwtKeys, VAULT_KEYS: kept.vaultKeys, APP_KEY: kept.appKey };
+  }
+
+  it('the embedded database, the demo and secrets that it would have to make, one sentence each', async () => {
+    const [heading, ...sentences] = await complaints({ DEMO: 'true' });
+    expect(heading).toBe('The configuration cannot be used:');
+    const subjects = sentences.map((sentence) => /^ {2}- ([A-Z_]+) is (missing|true): .+\.$/.exec(sentence)?.[1]);
+    expect(subjects.sort()).toEqual([
+      'APP_KEY',
+      'DATABASE_URL',
+      'DEMO',
+      'JWT_KEYS',
+      'PUBLIC_URL',
+      'SMTP_URL',
+      'VAULT_KEYS',
+    ]);
+    expect(existsSync(dataDirOf('production'))).toBe(false);
+  });
+
+  it('logins that row-level security would not hold', async () => {
+    const bypass = Object.assign(new URL(database.adminUrl), { username: role, password: 'bypass' });
+    const superuser = new URL(database.adminUrl).username;
+    for (const [login, url] of [
+      [role, bypass.href],
+      [superuser, database.adminUrl],
+    ] as const) {
+      const sentences = await complaints({ ...keys(), DATABASE_URL: url, ...migratedBy(database) });
+      expect(sentences.at(-1)).toMatch(`The database login '${login}' is a superuser or has BYPASSRLS: row-level`);
+    }
+  });
+
+  it('nothing of all this when it has what it should', async () => {
+    const service = begin('production', {
+      ...keys(),
+      NODE_ENV: 'production',
+      DATABASE_URL: database.apiUrl,
+      ...migratedBy(database),
+    });
+    const url = await addressOf(service);
+    expect((await fetch(`${url}/health/ready`)).status).toBe(200);
+    expect(service.output).not.toContain('demo logins');
+    service.child.kill('SIGTERM');
+    expect(await service.ended).toBe(0);
+  });
+});
