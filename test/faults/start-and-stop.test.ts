@@ -307,8 +307,8 @@ describe('Production refuses', () => {
 
   async function complaints(variables: Record<string, string>): Promise<string[]> {
     const settings = { NODE_ENV: 'production', PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDirOf('production') };
-    const { code, errors } = await refusalOf({ ...settings, ...variables });
-    expect(code).toBe(1);
+    const { code, output, errors } = await refusalOf({ ...settings, ...variables });
+    expect({ code, output }).toEqual({ code: 1, output: '' });
     return errors.trimEnd().split('\n');
   }
 
@@ -343,6 +343,7 @@ describe('Production refuses', () => {
       [superuser, database.adminUrl],
     ] as const) {
       const sentences = await complaints({ ...keys(), DATABASE_URL: url, ...migratedBy(database) });
+      expect(sentences).toHaveLength(1);
       expect(sentences.at(-1)).toMatch(`The database login '${login}' is a superuser or has BYPASSRLS: row-level`);
     }
   });

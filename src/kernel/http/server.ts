@@ -30,11 +30,14 @@ export async function createHttpApplication(
   const filter = new ProblemFilter();
   const application = await NestFactory.create<NestFastifyApplication>(module, createAdapter(config, filter), {
     bufferLogs: true,
+    // Of a start that fails, the sentence is enough.
+    autoFlushLogs: false,
     abortOnError: false,
     bodyParser: false,
   });
   const logger = application.get(LOGGER);
   application.useLogger(new NestLogger(logger));
+  application.flushLogs();
   const server = application.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   drainOnClose(server);
   observeRequests(server, logger, application.get(Metrics));
