@@ -37,7 +37,8 @@ async function start(file, env, marker) {
 }
 
 const wide = { RATE_LIMIT_USER: '100000000', RATE_LIMIT_TENANT: '100000000', RATE_LIMIT_ADDRESS: '100000000' };
-const ours = { DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'warn', ...wide };
+// One name for both instances: each takes the other's tokens.
+const ours = { DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'warn', PUBLIC_URL: 'http://bench.example', ...wide };
 const answers = /answers at (http\S+)\/api\/v1/;
 
 const first = await start('dist/src/main.js', ours, answers);
@@ -93,6 +94,24 @@ const withoutRls = await start(
   /ready (\S+)/,
 );
 
+const logging = await start(
+  'dist/src/main.js',
+  { ...ours, LOG_LEVEL: 'info', DATABASE_URL: apiUrl, MIGRATION_DATABASE_URL: adminUrl },
+  answers,
+);
+
+/** Statements and flights of one request, as its log line says them. */
+async function costOf({ path, method, body }) {
+  const headers = { authorization: `Bearer ${accessToken}`, ...(body && { 'content-type': 'application/json' }) };
+  const response = await fetch(`${logging.url}/api/v1${path}`, { method, headers, body });
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status}`);
+  for await (const text of createInterface({ input: logging.child.stdout })) {
+    const line = text.startsWith('{') ? JSON.parse(text) : {};
+    if (line.requestId === response.headers.get('x-request-id') && line.msg === 'request') return line;
+  }
+  throw new Error(`${method} ${path} has no log line.`);
+}
+
 const variants = { floor: floor.url, withoutRls: withoutRls.url, ours: `${service.url}/api/v1` };
 const operations = {
   'read a clinic': { path: `/clinics/${clinicId}`, method: 'GET' },
@@ -128,6 +147,8 @@ for (const [operation, request] of Object.entries(operations)) {
   for (let round = 0; round < rounds; round += 1) {
     for (const [variant, url] of Object.entries(variants)) samples[variant].push(await measure(url, request, seconds));
   }
+  // The floor does the same four statements in the same two flights: see floor.js.
+  const { statements, flights } = await costOf(request);
   for (const [variant, runs] of Object.entries(samples)) {
     const [rate, p50, p99] = ['rate', 'p50', 'p99'].map((name) => median(runs.map((run) => run[name])));
     const ofFloor = median(runs.map((run, round) => run.rate / samples.floor[round].rate));
@@ -138,6 +159,8 @@ for (const [operation, request] of Object.entries(operations)) {
       'p50 ms': p50,
       'p99 ms': p99,
       'of the floor': Number(ofFloor.toFixed(2)),
+      statements,
+      flights,
     });
   }
 }
