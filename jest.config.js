@@ -1,8 +1,10 @@
+import { filesWithoutProgram } from './test/support/programs.ts';
+
 /** Tests run as ES modules, through swc, against the databases that test/support/global-setup.js prepares. */
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/bench/'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/bench/', ...filesWithoutProgram().map(([file]) => file)],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

@@ -1,8 +1,7 @@
-import { join } from 'node:path';
 import { demoAddress, demoPassword } from '../../src/demo/demo.js';
-import { createTestDatabase, type TestDatabase, testServer } from '../support/database.js';
-import { type RedisServer, startRedis } from '../support/redis.js';
-import { type Answer, type Service, startService } from '../support/service.js';
+import { createTestDatabase, type TestDatabase } from '../support/database.js';
+import { expectRefusal, statuses } from '../support/limits.js';
+import { type Service, startService } from '../support/service.js';
 
 let database: TestDatabase;
 const running: Service[] = [];
@@ -28,106 +27,6 @@ async function clinicIds(slug = 'northside'): Promise<string[]> {
   );
   return rows.map(({ id }) => id);
 }
-
-async function statuses(count: number, call: () => Promise<Answer>): Promise<number[]> {
-  const answers: number[] = [];
-  for (let index = 0; index < count; index += 1) answers.push((await call()).status);
-  return answers;
-}
-
-/** It says which limit is used up and when to come back, in words that a client library knows. */
-function expectRefusal(answer: Answer, policy: string, limit: number): void {
-  expect([answer.status, answer.body.code]).toEqual([429, 'too-many-requests']);
-  expect(answer.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
-  const retryAfter = Number(answer.headers.get('retry-after'));
-  expect(retryAfter).toBeGreaterThanOrEqual(1);
-  expect(retryAfter).toBeLessThanOrEqual(60);
-  expect(answer.headers.get('ratelimit-policy')).toBe(`"${policy}";q=${limit};w=60`);
-  expect(answer.headers.get('ratelimit')).toBe(`"${policy}";r=0;t=${retryAfter}`);
-}
-
-describe('With Redis', () => {
-  let redis: RedisServer;
-  beforeEach(async () => {
-    redis = await startRedis();
-  });
-  afterEach(() => redis.stop());
-
-  /** Two instances of one installation, connected, with one person's token. */
-  async function pair(limit: string): Promise<{ one: Service; other: Service; token: string }> {
-    const keys = join(testServer().folder, 'keys-of-both');
-    const variables = { REDIS_URL: redis.url, RATE_LIMIT_USER: limit, DATA_DIR: keys };
-    const [one, other] = [await limited(variables), await limited(variables)];
-    return { one, other, token: await owner(one) };
-  }
-  const me = (service: Service, token: string) => service.call('GET', '/auth/me', { token });
-
-  /** Nobody should notice: each answer is there within a second. */
-  async function expectToGoOn(service: Service, token: string): Promise<void> {
-    for (let index = 0; index < 10; index += 1) {
-      const begun = performance.now();
-      expect((await me(service, token)).status).toBe(200);
-      expect(performance.now() - begun).toBeLessThan(1_000);
-    }
-  }
-
-  async function remaining(service: Service, token: string): Promise<number> {
-    return Number((await me(service, token)).headers.get('ratelimit')?.match(/;r=(\d+)/)?.[1]);
-  }
-
-  /** Of two counts no three readings in turn can be a row. */
-  async function countTogether(one: Service, other: Service, token: string): Promise<boolean> {
-    const first = await remaining(one, token);
-    return (await remaining(other, token)) === first - 1 && (await remaining(one, token)) === first - 2;
-  }
-
-  it('instances count together', async () => {
-    const { one, other, token } = await pair('6');
-    expect(await statuses(3, () => me(one, token))).toEqual([200, 200, 200]);
-    expect(await statuses(3, () => me(other, token))).toEqual([200, 200, 200]);
-    expectRefusal(await me(one, token), 'user', 6);
-    expectRefusal(await me(other, token), 'user', 6);
-  });
-
-  it('that hangs, requests go on without it, in time', async () => {
-    const { one, token } = await pair('1000');
-    await me(one, token);
-    redis.hang();
-    const clinic = async () => one.call('GET', `/clinics/${(await clinicIds())[0]}`, { token });
-    const begun = performance.now();
-    expect((await clinic()).status).toBe(200);
-    expect(performance.now() - begun).toBeLessThan(1_000);
-    await expectToGoOn(one, token);
-    redis.resume();
-  });
-
-  it('that dies, requests go on, each instance counting for itself', async () => {
-    const { one, other, token } = await pair('20');
-    await redis.kill();
-    await expectToGoOn(one, token);
-    await expectToGoOn(other, token);
-    await expectToGoOn(other, token);
-    expectRefusal(await me(other, token), 'user', 20);
-    expect((await me(one, token)).status).toBe(200);
-  });
-
-  it('that comes back, they count together again', async () => {
-    const { one, other, token } = await pair('1000');
-    await redis.kill();
-    expect(await countTogether(one, other, token)).toBe(false);
-    await redis.restart();
-    const deadline = Date.now() + 10_000;
-    let together = false;
-    while (!together && Date.now() < deadline) together = await countTogether(one, other, token);
-    expect(together).toBe(true);
-  });
-
-  it('that is not there at the start, the service starts', async () => {
-    await redis.kill();
-    const { one, token } = await pair('1000');
-    await expectToGoOn(one, token);
-  });
-});
 
 describe('A user', () => {
   it('is told what is left, and refused when nothing is', async () => {

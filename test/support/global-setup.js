@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { seedDemo } from '../../dist/src/demo/demo.js';
 import { loadConfig } from '../../dist/src/kernel/config/config.js';
 import { migrateUp } from '../../dist/src/kernel/database/migrations.js';
+import { filesWithoutProgram } from './programs.ts';
 import { openTestServer, withClient } from './test-server.js';
 
 /** Roles belong to the server, so runs that share an external one must agree on this. */
@@ -10,6 +11,7 @@ const apiPassword = 'polyclinic-test';
 /** One server for the run, and on it one migrated database with the demo's people, which each test file clones. */
 // biome-ignore lint/style/noDefaultExport: Jest takes the default export.
 export default async function setUp() {
+  reportLeftOut();
   const template = `polyclinic_template_${randomBytes(4).toString('hex')}`;
   const server = await openTestServer(template);
   globalThis.polyclinicTestServer = server;
@@ -23,6 +25,15 @@ export default async function setUp() {
   }
   // Jest's workers start after this and inherit it.
   process.env.POLYCLINIC_TEST = JSON.stringify({ adminUrl, apiPassword, template, folder });
+}
+
+/** On a machine of somebody's the rest is worth running; where changes are judged nothing may be left out. */
+function reportLeftOut() {
+  const lines = filesWithoutProgram().map(
+    ([file, program]) => `${file} is left out: install the Debian package ${program}.`,
+  );
+  if (lines.length > 0 && process.env.CI) throw new Error(lines.join('\n'));
+  for (const line of lines) process.stderr.write(`${line}\n`);
 }
 
 async function makeTemplate({ adminUrl, folder }, template) {

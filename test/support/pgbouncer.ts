@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, chmodSync, constants, mkdtempSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { type TestDatabase, testServer } from './database.js';
-
-const program = '/usr/sbin/pgbouncer';
+import { freePort } from './free-port.js';
+import { programNamed } from './programs.js';
 
 /** PgBouncer in transaction mode in front of a test's database. */
 export interface PgBouncer {
@@ -58,13 +57,8 @@ max_client_conn = 200
 
 /** Starts it and answers how to stop it, once it is there to be stopped. */
 async function run(settings: string): Promise<() => Promise<void>> {
-  try {
-    accessSync(program, constants.X_OK);
-  } catch {
-    throw new Error(`There is no ${program}: install the Debian package pgbouncer.`);
-  }
   const user = process.getuid?.() === 0 ? ['-u', 'postgres'] : [];
-  const child = spawn(program, ['-q', ...user, settings], { stdio: 'ignore' });
+  const child = spawn(programNamed('pgbouncer'), ['-q', ...user, settings], { stdio: 'ignore' });
   const gone = once(child, 'exit');
   return async () => {
     // Immediate in every version; what SIGTERM does has changed.
@@ -84,13 +78,4 @@ async function untilItAnswers(url: string): Promise<void> {
       await pause(50);
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
 }

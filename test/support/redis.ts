@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { testServer } from './database.js';
+import { freePort } from './free-port.js';
+import { programNamed } from './programs.js';
 
 /** A real Redis on a free port that can be made to hang or to die. */
 export interface RedisServer {
@@ -45,9 +46,9 @@ export async function startRedis(): Promise<RedisServer> {
 
 async function launch(port: number, folder: string): Promise<ChildProcess> {
   const options = ['--bind', '127.0.0.1', '--port', String(port), '--dir', folder, '--save', '', '--appendonly', 'no'];
-  const server = spawn('redis-server', options, { stdio: 'ignore' });
+  const server = spawn(programNamed('redis-server'), options, { stdio: 'ignore' });
   const failed = new Promise<never>((_, reject) => {
-    server.once('error', (error) => reject(isMissing(error) ? new Error(howToInstall) : error));
+    server.once('error', reject);
     server.once('exit', (code) => reject(new Error(`redis-server ended with ${code} before it answered.`)));
   });
   const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 50, maxRetriesPerRequest: null });
@@ -59,19 +60,4 @@ async function launch(port: number, folder: string): Promise<ChildProcess> {
   }
   failed.catch(() => undefined);
   return server;
-}
-
-const howToInstall =
-  'redis-server is not installed, and these tests need a real one: it is in the Debian package redis-server (apt-get install redis-server).';
-
-function isMissing(error: Error): boolean {
-  return 'code' in error && error.code === 'ENOENT';
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
 }
