@@ -80,6 +80,54 @@ describe('Logging in', () => {
   });
 });
 
+describe('People behind one address', () => {
+  const logInAs = (to: Service, email: string, password = demoPassword) =>
+    to.call('POST', '/auth/login', { body: { email, password } });
+
+  it('log in at once, although one of them has forgotten the password', async () => {
+    await service.database.sql('DELETE FROM app.rate_limits');
+    const strict = await startService({ database: service.database, variables: { FREE_ATTEMPTS: '3' } });
+    const roles = ['owner', 'manager', 'member', 'clinic_admin', 'provider', 'staff', 'viewer'] as const;
+    const answers = await Promise.all([
+      ...roles.flatMap((role) => [
+        logInAs(strict, demoAddress(role, 'northside')),
+        logInAs(strict, demoAddress(role, 'southbank')),
+      ]),
+      ...Array.from({ length: 3 }, () => logInAs(strict, demoAddress('patient', 'southbank'), 'forgotten')),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([...Array(14).fill(200), 401, 401, 401]);
+    await strict.stop();
+  });
+
+  it('are slowed down together by guesses at many accounts, which a right password of one’s own does not hide', async () => {
+    await service.database.sql('DELETE FROM app.rate_limits');
+    const strict = await startService({ database: service.database, variables: { FREE_ATTEMPTS: '1' } });
+    const statuses: number[] = [];
+    for (let guess = 0; guess < 12; guess += 1) {
+      statuses.push((await logInAs(strict, `guess-${guess}@people.example`, 'whatever it is')).status);
+      if (guess < 9) expect((await logInAs(strict, demoAddress('viewer', 'northside'))).status).toBe(200);
+    }
+    expect(statuses.slice(0, 10)).toEqual(Array(10).fill(401));
+    expect(statuses).toContain(429);
+    await service.database.sql('DELETE FROM app.rate_limits');
+    await strict.stop();
+  });
+
+  it('are refused after as many refresh tokens that are none', async () => {
+    await service.database.sql('DELETE FROM app.rate_limits');
+    const strict = await startService({ database: service.database, variables: { FREE_ATTEMPTS: '1' } });
+    const statuses: number[] = [];
+    for (let guess = 0; guess < 12; guess += 1)
+      statuses.push(
+        (await strict.call('POST', '/auth/refresh', { body: { refreshToken: `rt_nonsense_${guess}` } })).status,
+      );
+    expect(statuses.slice(0, 10)).toEqual(Array(10).fill(401));
+    expect(statuses.at(-1)).toBe(429);
+    await service.database.sql('DELETE FROM app.rate_limits');
+    await strict.stop();
+  });
+});
+
 describe('Refreshing', () => {
   it('rotates: each token works once', async () => {
     const first = await logIn();

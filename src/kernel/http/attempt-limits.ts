@@ -8,7 +8,23 @@ import { TooManyRequests } from './http.errors.js';
 
 export type AttemptKind = 'login' | 'refresh' | 'reset';
 
+/** Whose attempt it is. Neither may be readable where it names a person: hash an e-mail address. */
+export interface Attempt {
+  /** The account that is tried: forgotten as soon as one attempt is right. */
+  account?: string;
+  /** Where it comes from. Many people may share one, and one of them being right says nothing of the others. */
+  address?: string;
+}
+
+interface Key {
+  text: string;
+  free: number;
+}
+
 const memorySeconds = 24 * 60 * 60;
+
+/** A clinic's staff logs in from one address, and in the same minute. */
+const peoplePerAddress = 10;
 
 /**
  * Slows down guessing: some attempts are free, then one is let through per delay, and the delay doubles up to a limit.
@@ -32,31 +48,41 @@ export class AttemptLimits {
   }
 
   /**
-   * Counts an attempt before it is made, so that many at once cannot slip through. Keys name an account and an address;
-   * they must not be readable (hash an e-mail address).
+   * Counts an attempt before it is made, so that many at once cannot slip through.
    *
    * @throws TooManyRequests while the delay after earlier failures runs
    */
-  async begin(kind: AttemptKind, keys: readonly string[]): Promise<void> {
-    for (const key of keys) await this.beginOne(`${kind}:${key}`);
+  async begin(kind: AttemptKind, attempt: Attempt): Promise<void> {
+    for (const key of this.keysOf(kind, attempt)) await this.count(key);
   }
 
-  /** Forgets the failures: the attempt succeeded. */
-  async succeed(kind: AttemptKind, keys: readonly string[]): Promise<void> {
-    for (const key of keys) {
-      await this.attempts.delete(`${kind}:${key}`);
-      await this.gate.delete(`${kind}:${key}`);
-    }
+  /** Once what is done now is committed, the account's failures are forgotten, and the address has one less. */
+  succeed(kind: AttemptKind, { account, address }: Attempt): void {
+    const { afterCommit } = currentStore().transaction;
+    if (account) afterCommit.push(() => this.forget(keyOf(kind, account)));
+    if (address) afterCommit.push(() => this.attempts.reward(keyOf(kind, address)));
   }
 
-  private async beginOne(key: string): Promise<void> {
-    const waiting = await this.gate.get(key);
+  private async forget(key: string): Promise<void> {
+    await this.attempts.delete(key);
+    await this.gate.delete(key);
+  }
+
+  private keysOf(kind: AttemptKind, { account, address }: Attempt): Key[] {
+    const keys: Key[] = [];
+    if (account) keys.push({ text: keyOf(kind, account), free: this.freeAttempts });
+    if (address) keys.push({ text: keyOf(kind, address), free: this.freeAttempts * peoplePerAddress });
+    return keys;
+  }
+
+  private async count({ text, free }: Key): Promise<void> {
+    const waiting = await this.gate.get(text);
     if (waiting && waiting.msBeforeNext > 0) throw tooMany(waiting);
-    const { consumedPoints } = await this.attempts.penalty(key);
-    if (consumedPoints <= this.freeAttempts) return;
-    const delay = Math.min(2 ** (consumedPoints - this.freeAttempts - 1), this.longestWaitSeconds);
+    const { consumedPoints } = await this.attempts.penalty(text);
+    if (consumedPoints <= free) return;
+    const delay = Math.min(2 ** (consumedPoints - free - 1), this.longestWaitSeconds);
     try {
-      await this.gate.consume(key, 1, { customDuration: delay });
+      await this.gate.consume(text, 1, { customDuration: delay });
     } catch (refusal) {
       if (refusal instanceof RateLimiterRes) throw tooMany(refusal);
       throw refusal;
@@ -82,6 +108,8 @@ export class AttemptLimits {
     return this.transactions.runAs({ service: 'count attempts' }, () => currentStore().transaction.query(text, values));
   }
 }
+
+const keyOf = (kind: AttemptKind, whose: string): string => `${kind}:${whose}`;
 
 function tooMany({ msBeforeNext }: RateLimiterRes): Error {
   return new TooManyRequests('Too many attempts: wait before the next one.', {

@@ -31,6 +31,8 @@ export class TenantTransaction {
   readonly cost: TransactionCost = { statements: 0, flights: 0 };
   /** Whether a statement that may have changed something has succeeded. */
   wrote = false;
+  /** What follows a commit and needs a connection of its own: never while this one is held, or the pool runs dry. */
+  readonly afterCommit: (() => Promise<unknown>)[] = [];
   /** Whether COMMIT was sent: from then on a lost connection leaves the outcome unknown. */
   committing = false;
   private client: Promise<PoolClient> | undefined;

@@ -41,6 +41,7 @@ export class Transactions {
       const result = await runInContext({ context, transaction }, work);
       await transaction.commit();
       this.metrics.transactionEnded('committed');
+      await Promise.allSettled(transaction.afterCommit.map((work) => work()));
       return result;
     } catch (error) {
       if (error instanceof DomainError && error.keepsWrites) await transaction.commit();

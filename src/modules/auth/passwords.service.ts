@@ -21,7 +21,7 @@ export class PasswordsService {
 
   /** Mails a token to whoever has an account; answers alike for everybody. */
   async forgot(email: string): Promise<void> {
-    await this.attempts.begin('reset', [sha256(email)]);
+    await this.attempts.begin('reset', { account: sha256(email) });
     const account = await this.database.first<{ userId: string; isDisabled: boolean }>(
       'SELECT user_id, is_disabled FROM auth.credentials($1)',
       [email],
@@ -31,7 +31,7 @@ export class PasswordsService {
 
   /** Sets the password and ends every session. @throws InvalidOneTimeToken, PasswordTooCommon */
   async reset({ token, password }: PasswordReset, client: Client): Promise<void> {
-    await this.attempts.begin('reset', [client.address]);
+    await this.attempts.begin('reset', { address: client.address });
     const email = await this.emailOf(token);
     if (email === undefined) throw new InvalidOneTimeToken();
     this.passwords.assertAcceptable(password, email);
@@ -42,12 +42,12 @@ export class PasswordsService {
     ]);
     if (!done?.userId) throw new InvalidOneTimeToken();
     await this.mails.post('password-changed', done.userId);
-    await this.attempts.succeed('reset', [client.address, sha256(email)]);
+    this.attempts.succeed('reset', { account: sha256(email), address: client.address });
   }
 
   /** Sets the caller's password and ends their other sessions. @throws WrongCredentials, PasswordTooCommon */
   async change({ currentPassword, newPassword }: PasswordChange, caller: Caller): Promise<void> {
-    await this.attempts.begin('login', [caller.userId]);
+    await this.attempts.begin('login', { account: caller.userId });
     const own = await this.database.separately(() =>
       this.database.first<{ hash: string | null; email: string | null }>(ownPassword),
     );
@@ -56,7 +56,7 @@ export class PasswordsService {
     const hash = await this.passwords.hash(newPassword);
     await this.database.query('SELECT auth.change_password($1)', [hash]);
     await this.mails.post('password-changed', caller.userId);
-    await this.attempts.succeed('login', [caller.userId]);
+    this.attempts.succeed('login', { account: caller.userId });
   }
 
   private async emailOf(token: string): Promise<string | undefined> {

@@ -34,12 +34,12 @@ export class RegistrationService {
 
   /** @throws InvalidOneTimeToken */
   async verify(token: string, client: Client): Promise<void> {
-    await this.attempts.begin('reset', [client.address]);
+    await this.attempts.begin('reset', { address: client.address });
     const row = await this.database.first<{ userId: string | null }>('SELECT auth.verify_email($1) AS user_id', [
       sha256(token),
     ]);
     if (!row?.userId) throw new InvalidOneTimeToken();
-    await this.attempts.succeed('reset', [client.address]);
+    this.attempts.succeed('reset', { address: client.address });
   }
 
   /** Mails a new token, unless the address is verified already. */

@@ -37,7 +37,7 @@ export class SessionsController {
       'which then gets the same answer again.',
     access: anybody,
     answers: Tokens,
-    refusals: [RefreshRefused],
+    refusals: [RefreshRefused, TooManyRequests],
   })
   refresh(@Body({ schema: Refresh }) body: Refresh, @CurrentClient() client: Client): Promise<Tokens> {
     return this.sessions.refresh(body.refreshToken, client);

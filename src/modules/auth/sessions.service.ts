@@ -39,7 +39,7 @@ export class SessionsService {
 
   /** @throws WrongCredentials for an unknown, disabled or passwordless account and a wrong password alike */
   async logIn({ email, password }: Login, client: Client): Promise<Tokens> {
-    const attempt = [sha256(email), client.address];
+    const attempt = { account: sha256(email), address: client.address };
     await this.attempts.begin('login', attempt);
     const account = await this.database.separately(() =>
       this.database.first<Credentials>('SELECT * FROM auth.credentials($1)', [email]),
@@ -47,7 +47,7 @@ export class SessionsService {
     const hash = account?.passwordHash;
     const isRight = hash ? await this.passwords.verify(hash, password) : await this.passwords.verifyNothing(password);
     if (!account || !hash || !isRight || account.isDisabled) throw new WrongCredentials();
-    await this.attempts.succeed('login', attempt);
+    this.attempts.succeed('login', attempt);
     if (this.passwords.isOutdated(hash)) await this.renewHash(account.userId, hash, password);
     return this.open(account.userId, client);
   }
@@ -55,6 +55,7 @@ export class SessionsService {
   /** @throws RefreshRefused; when the token was used before, the session is ended although the request is refused */
   async refresh(text: string, client: Client): Promise<Tokens> {
     const presented = this.refreshTokens.parse(text);
+    await this.attempts.begin('refresh', { address: client.address });
     if (!presented) throw new RefreshRefused();
     const next = this.refreshTokens.successor(presented);
     const rotation = await this.database.first<Rotation>('SELECT * FROM auth.rotate_session($1, $2, $3, $4, $5, $6)', [
@@ -67,6 +68,7 @@ export class SessionsService {
     ]);
     if (!rotation || rotation.outcome === 'ended') throw new RefreshRefused();
     if (rotation.outcome === 'reused') throw new RefreshRefused(undefined, { keepsWrites: true });
+    this.attempts.succeed('refresh', { address: client.address });
     const { userId, userType } = rotation;
     return this.tokensFor({ userId, userType, sessionId: presented.sessionId }, this.refreshTokens.format(next));
   }

@@ -25,7 +25,7 @@ export class AcceptanceService {
 
   /** @throws InvitationNotFound, InvitationForAnotherAddress, AccountNeeded, PasswordTooCommon, ClinicInactive */
   async accept({ token, invitationId, account }: Acceptance, client: Client): Promise<Accepted> {
-    await this.attempts.begin('reset', [client.address]);
+    await this.attempts.begin('reset', { address: client.address });
     const tokenHash = token === undefined ? null : createHash('sha256').update(token).digest('base64url');
     const passwordHash = await this.hashFor(tokenHash, account?.password);
     const names = [account?.firstName ?? '', account?.lastName ?? ''];
@@ -37,7 +37,7 @@ export class AcceptanceService {
       ...names,
     ]);
     if (!accepted) throw new InvitationNotFound();
-    await this.attempts.succeed('reset', [client.address]);
+    this.attempts.succeed('reset', { address: client.address });
     return accepted;
   }
 
