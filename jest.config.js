@@ -13,4 +13,6 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   testTimeout: 30_000,
   maxWorkers: 2,
+  // A test that failed may have left a service open: the run must end, with its result.
+  forceExit: true,
 };
