@@ -1,9 +1,11 @@
 import 'reflect-metadata';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppModule } from './app.module.js';
 import { exitWith } from './fatal.js';
 import { bringUpToDate, openInstallation } from './installation.js';
+import { loadConfig } from './kernel/config/config.js';
 import { configurationPage } from './kernel/config/configuration-page.js';
 import { accessMatrixPage, schemaPage } from './kernel/database/schema-pages.js';
 import { errorsPage } from './kernel/errors/errors-page.js';
@@ -29,8 +31,12 @@ async function main(isCheck: boolean): Promise<void> {
   if (isCheck && stale.length > 0) process.exitCode = 1;
 }
 
+/** From a database of its own, made anew: neither what an earlier version left nor the environment shows in the pages. */
 async function makePages(): Promise<Record<string, string>> {
-  const installation = await openInstallation();
+  const dataDir = await mkdtemp(join(tmpdir(), 'polyclinic-docs-'));
+  const installation = await openInstallation(
+    loadConfig({ DATA_DIR: dataDir, LOG_LEVEL: 'silent', PUBLIC_URL: 'http://127.0.0.1:3000' }),
+  );
   try {
     await bringUpToDate(installation);
     const application = await createHttpApplication(
@@ -50,6 +56,7 @@ async function makePages(): Promise<Record<string, string>> {
     };
   } finally {
     await installation.embedded?.stop();
+    await rm(dataDir, { recursive: true, force: true });
   }
 }
 

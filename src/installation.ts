@@ -8,9 +8,8 @@ export interface Installation {
   embedded: EmbeddedPostgres | undefined;
 }
 
-/** Reads the configuration and starts the embedded database where no other was named. */
-export async function openInstallation(): Promise<Installation> {
-  const config = loadConfig();
+/** Starts the embedded database where the configuration names no other. */
+export async function openInstallation(config = loadConfig()): Promise<Installation> {
   if (!config.database.embedded) return { config, embedded: undefined };
   const embedded = await startEmbeddedPostgres(config.dataDir, config.secrets.embeddedDatabase);
   const database = {
