@@ -15,7 +15,7 @@ import pg from 'pg';
  * Usage: npm run bench [-- seconds-per-measurement]
  */
 const seconds = Number(process.argv[2] ?? 4);
-const rounds = 3;
+const rounds = 5;
 const connections = 32;
 const folder = mkdtempSync(join(tmpdir(), 'polyclinic-bench-'));
 const children = [];
