@@ -25,8 +25,14 @@ async function migrate(installation: Installation): Promise<void> {
 }
 
 async function undo({ config }: Installation, count = '1'): Promise<void> {
-  await migrateDown(config.database.migrationUrl, Number.parseInt(count, 10));
-  print(`Undone: ${count}`);
+  const steps = Number(count);
+  if (!Number.isSafeInteger(steps) || steps < 1) {
+    process.stderr.write(`migrate:down takes how many to undo, not '${count}'.\n`);
+    process.exitCode = 1;
+    return;
+  }
+  await migrateDown(config.database.migrationUrl, steps);
+  print(`Undone: ${steps}`);
 }
 
 async function status({ config }: Installation): Promise<void> {
@@ -37,6 +43,7 @@ async function status({ config }: Installation): Promise<void> {
 async function rotate({ config }: Installation): Promise<void> {
   const application = await NestFactory.createApplicationContext(AppModule.with(config, { withWorker: false }), {
     logger: false,
+    abortOnError: false,
   });
   const results = await application.get(Rotation).run();
   await application.close();

@@ -21,7 +21,7 @@ export class CreateJobQueue1795219200300 implements MigrationInterface {
       DROP FUNCTION jobs.queue_health();
       DROP FUNCTION jobs.retry(bigint);
       DROP FUNCTION jobs.dead(bigint, integer);
-      DROP FUNCTION jobs.tick(text, timestamptz);
+      DROP FUNCTION jobs.tick(text, timestamptz, integer);
       DROP FUNCTION jobs.enqueue(text, json, text, timestamptz, integer);
       DROP TABLE jobs.workers;
       DROP TABLE jobs.ticks;
@@ -71,7 +71,7 @@ const adding = `
   COMMENT ON FUNCTION jobs.enqueue IS
     'Adds a job in the caller''s transaction. SECURITY DEFINER: request roles may add, and nothing else';
 
-  CREATE FUNCTION jobs.tick(p_name text, p_period timestamptz)
+  CREATE FUNCTION jobs.tick(p_name text, p_period timestamptz, p_max_attempts integer)
     RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
   BEGIN
     INSERT INTO jobs.ticks (name, period) VALUES (p_name, p_period) ON CONFLICT DO NOTHING;
@@ -80,7 +80,7 @@ const adding = `
     END IF;
     DELETE FROM jobs.ticks WHERE period < now() - interval '35 days';
     PERFORM graphile_worker.add_job(
-      identifier => p_name, payload => '{}', job_key => p_name || ' ' || p_period, max_attempts => 10);
+      identifier => p_name, payload => '{}', job_key => p_name || ' ' || p_period, max_attempts => p_max_attempts);
     RETURN true;
   END $$;
   COMMENT ON FUNCTION jobs.tick IS 'Enqueues a scheduled job once per period; true when this call was the one';
@@ -121,10 +121,15 @@ const operating = `
   CREATE FUNCTION jobs.heartbeat(p_workers text[]) RETURNS void
     LANGUAGE plpgsql SET search_path = '' AS $$
   DECLARE
+    v_latest timestamptz := (SELECT max(w.seen_at) FROM jobs.workers w);
     v_lost text[];
   BEGIN
     INSERT INTO jobs.workers (id, seen_at) SELECT unnest(p_workers), now()
       ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at;
+    -- After an outage nobody has been heard of: the others get the time until the next beat to say that they live.
+    IF v_latest IS NULL OR v_latest < now() - interval '60 seconds' THEN
+      RETURN;
+    END IF;
     DELETE FROM jobs.workers WHERE seen_at < now() - interval '60 seconds';
     SELECT array_agg(DISTINCT j.locked_by) INTO v_lost FROM graphile_worker.jobs j
      WHERE j.locked_at < now() - interval '60 seconds' AND NOT EXISTS (SELECT FROM jobs.workers w WHERE w.id = j.locked_by);

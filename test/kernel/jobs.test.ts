@@ -259,7 +259,7 @@ describe('The queue', () => {
     for (const text of [
       'SELECT jobs.retry(1)',
       'SELECT * FROM jobs.dead(NULL, 10)',
-      `SELECT jobs.tick('kernel.sweep', now())`,
+      `SELECT jobs.tick('kernel.sweep', now(), 1)`,
       `SELECT jobs.heartbeat(ARRAY['x'])`,
       'SELECT * FROM graphile_worker.jobs',
       `SELECT graphile_worker.add_job('test.note', '{}')`,
@@ -307,6 +307,7 @@ describe('A worker that was killed', () => {
 
     await lonely.database.sql(`UPDATE graphile_worker._private_jobs SET locked_at = now() - interval '2 minutes'`);
     await lonely.database.sql(`UPDATE jobs.workers SET seen_at = now() - interval '2 minutes'`);
+    await lonely.database.sql(`INSERT INTO jobs.workers VALUES ('another that lives', now())`);
     const heir = startWorker(lonely);
     await mailbox.next(demoAddress('owner', 'northside'));
     await until(async () => (await queued('auth.send-mail', lonely)).length === 0);
@@ -325,6 +326,28 @@ describe('A worker that was killed', () => {
     };
     return spawn(process.execPath, ['dist/src/worker.js'], { env, stdio: 'inherit' });
   }
+});
+
+describe('Workers that could not be heard for more than a minute', () => {
+  it('keep their jobs: the first who is back waits for the others', async () => {
+    const { database } = service;
+    await database.sql(`DELETE FROM jobs.workers`);
+    await database.sql(`INSERT INTO jobs.workers VALUES ('other', now() - interval '2 minutes')`);
+    await database.sql(`SELECT graphile_worker.add_job('test.note', '{}', run_at => now() + interval '1 day')`);
+    await database.sql(
+      `UPDATE graphile_worker._private_jobs SET locked_by = 'other', locked_at = now() - interval '5 minutes'`,
+    );
+    const holder = async () => (await queued('test.note'))[0]?.locked_by;
+    await database.sql(`SELECT jobs.heartbeat('{first}')`);
+    expect(await holder()).toBe('other');
+    await database.sql(`SELECT jobs.heartbeat('{other}')`);
+    await database.sql(`SELECT jobs.heartbeat('{first}')`);
+    expect(await holder()).toBe('other');
+    await database.sql(`UPDATE jobs.workers SET seen_at = now() - interval '2 minutes' WHERE id = 'other'`);
+    await database.sql(`SELECT jobs.heartbeat('{first}')`);
+    expect(await holder()).toBeNull();
+    await database.sql('DELETE FROM graphile_worker._private_jobs');
+  });
 });
 
 describe('A database that is away at the moment when a job ends', () => {
@@ -348,6 +371,7 @@ describe('A database that is away at the moment when a job ends', () => {
     await service.database.sql(`UPDATE jobs.workers SET seen_at = now() - interval '2 minutes' WHERE id = $1`, [
       left?.locked_by,
     ]);
+    await service.database.sql(`INSERT INTO jobs.workers VALUES ('another', now()) ON CONFLICT DO NOTHING`);
     await service.database.sql(`SELECT jobs.heartbeat('{}')`);
     await until(async () => (await queued('test.hold')).length === 0);
     expect(runs.get('caught')).toBe(2);

@@ -1,6 +1,8 @@
 import type { Pool, PoolClient } from 'pg';
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
 import { POOL } from '../../src/kernel/database/pool.js';
+import { Database } from '../../src/kernel/tenancy/database.js';
+import { Transactions } from '../../src/kernel/tenancy/transactions.js';
 import { type Service, startService } from '../support/service.js';
 
 /** A connection that goes back to the pool must remember nothing of whom it served. */
@@ -121,6 +123,32 @@ describe('A pooled connection', () => {
     expect(JSON.stringify(await leftovers())).not.toBe(JSON.stringify(Array(poolSize).fill(clean)));
     await service.database.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE usename = 'polyclinic_api' AND datname = current_database()`);
+  });
+});
+
+describe('A transaction of which a failed statement went unnoticed', () => {
+  it('is rolled back once, and leaves the next one on that connection alone', async () => {
+    const single = await startService({ database: service.database, variables: { DATABASE_POOL_SIZE: '1' } });
+    const transactions = single.application.get(Transactions);
+    const database = single.application.get(Database);
+    const actor = { service: 'count attempts' } as const;
+    for (let round = 0; round < 10; round += 1) {
+      const heedless = transactions.runAs(actor, async () => {
+        await database.query('SELECT 1 / 0').catch(() => undefined);
+        return 'as if nothing had happened';
+      });
+      const next = transactions.runAs(actor, async () => {
+        await database.query('INSERT INTO app.rate_limits (key) VALUES ($1)', [`next ${round}`]);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        await database.query('UPDATE app.rate_limits SET points = 1 WHERE key = $1', [`next ${round}`]);
+      });
+      await expect(heedless).rejects.toThrow('division by zero');
+      await next;
+    }
+    expect(
+      await service.database.sql(`SELECT key FROM app.rate_limits WHERE key LIKE 'next %' AND points = 1`),
+    ).toHaveLength(10);
+    await single.stop();
   });
 });
 

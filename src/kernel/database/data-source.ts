@@ -39,7 +39,8 @@ export function poolOf(dataSource: DataSource): Pool {
 
 async function refuseUnsafeLogin(dataSource: DataSource): Promise<void> {
   const [login] = await dataSource.query<{ name: string; isUnsafe: boolean }[]>(
-    'SELECT rolname AS name, rolsuper OR rolbypassrls AS "isUnsafe" FROM pg_roles WHERE rolname = session_user',
+    `SELECT rolname AS name, rolsuper OR rolbypassrls OR pg_has_role(rolname, 'polyclinic_owner', 'MEMBER') AS "isUnsafe"
+       FROM pg_roles WHERE rolname = session_user`,
   );
   if (!login?.isUnsafe) return;
   await dataSource.destroy();

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   chmodSync,
   chownSync,
@@ -7,10 +6,10 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   realpathSync,
   renameSync,
-  rmSync,
   statSync,
   symlinkSync,
 } from 'node:fs';
@@ -95,10 +94,17 @@ async function serverIdentity(): Promise<Identity> {
 function clusterFolder(dataDir: string, identity: Identity): string {
   const cluster = join(dataDir, 'postgres');
   const link = lstatSync(cluster, { throwIfNoEntry: false });
-  if (link?.isSymbolicLink()) return existsSync(cluster) ? realpathSync(cluster) : makeElsewhere(dataDir, cluster);
+  if (link?.isSymbolicLink()) return realpathOf(cluster);
   if (!link) letThrough(dataDir, identity);
   if (link || canReach(dataDir, identity)) return cluster;
-  return makeElsewhere(dataDir, cluster);
+  return makeElsewhere(cluster);
+}
+
+function realpathOf(link: string): string {
+  if (existsSync(link)) return realpathSync(link);
+  throw new EmbeddedPostgresError(
+    `${link} points to data that is gone: bring it back, or remove the link to start anew.`,
+  );
 }
 
 /** The folder is ours: where it alone bars the way, the server's user may pass (not look around) from now on. */
@@ -107,13 +113,11 @@ function letThrough(dataDir: string, identity: Identity): void {
   chmodSync(dataDir, statSync(dataDir).mode | 0o001);
 }
 
-/** The link is what counts: when it is gone, so is what belonged to it (the password above all). */
-function makeElsewhere(dataDir: string, link: string): string {
-  const name = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
-  const folder = join(reachableRoot, name);
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true, mode: 0o711 });
-  rmSync(link, { force: true });
+/** Always a new folder: a name made of the path would meet the data of an installation that was moved away from it. */
+function makeElsewhere(link: string): string {
+  mkdirSync(reachableRoot, { recursive: true, mode: 0o711 });
+  const folder = mkdtempSync(join(reachableRoot, 'data-'));
+  chmodSync(folder, 0o711);
   const cluster = join(folder, 'postgres');
   symlinkSync(cluster, link);
   return cluster;

@@ -73,7 +73,11 @@ async function untilReady(cluster: string, server: ChildProcess): Promise<boolea
   return false;
 }
 
-/** Stops the server that an earlier process, killed before it could, left running on this folder. */
+/**
+ * Stops the server that an earlier process, killed before it could, left running on this folder.
+ *
+ * @throws EmbeddedPostgresError while it still runs: two servers on one folder would destroy the data
+ */
 export async function stopLeftover(cluster: string): Promise<void> {
   const pid = Number(pidFileLines(cluster)[0] ?? 0);
   if (!(pid > 0)) return;
@@ -83,6 +87,10 @@ export async function stopLeftover(cluster: string): Promise<void> {
     process.kill(pid, 'SIGINT');
     const deadline = Date.now() + longestStopMs;
     while ((await isRunning()) && Date.now() < deadline) await pause(20);
+    if (await isRunning())
+      throw new EmbeddedPostgresError(
+        `A server (process ${pid}) still runs on ${cluster}: stop it, or wait until it has ended.`,
+      );
   }
   rmSync(join(cluster, 'postmaster.pid'), { force: true });
 }

@@ -70,8 +70,9 @@ export class AttemptLimits {
 
   private keysOf(kind: AttemptKind, { account, address }: Attempt): Key[] {
     const keys: Key[] = [];
-    if (account) keys.push({ text: keyOf(kind, account), free: this.freeAttempts });
+    // An address that has to wait must not make the account wait longer.
     if (address) keys.push({ text: keyOf(kind, address), free: this.freeAttempts * peoplePerAddress });
+    if (account) keys.push({ text: keyOf(kind, account), free: this.freeAttempts });
     return keys;
   }
 

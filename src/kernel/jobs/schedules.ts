@@ -1,8 +1,11 @@
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { CronJob } from 'cron';
+import type { Logger } from 'pino';
+import { LOGGER } from '../observability/logger.js';
 import { Database } from '../tenancy/database.js';
 import { Transactions } from '../tenancy/transactions.js';
+import { JobFailure } from './job-failure.js';
 import { JobRegistry } from './job-registry.js';
 
 /** Ticks the scheduled jobs. A tick only enqueues, with the job and its minute as the key: ten instances, one run. */
@@ -13,6 +16,7 @@ export class Schedules implements OnApplicationBootstrap {
     private readonly registry: JobRegistry,
     private readonly transactions: Transactions,
     private readonly database: Database,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -33,14 +37,17 @@ export class Schedules implements OnApplicationBootstrap {
     const minute = new Date(Math.floor(at.getTime() / 60_000) * 60_000);
     try {
       return await this.transactions.runAs({ service: 'tick schedules' }, async () => {
-        const row = await this.database.first<{ isFirst: boolean }>('SELECT jobs.tick($1, $2) AS is_first', [
+        const { maxAttempts } = this.registry.get(name);
+        const row = await this.database.first<{ isFirst: boolean }>('SELECT jobs.tick($1, $2, $3) AS is_first', [
           name,
           minute,
+          maxAttempts,
         ]);
         return row?.isFirst ?? false;
       });
-    } catch {
-      // The database is away: another instance's tick, or the next one, does the work.
+    } catch (error) {
+      // Most often the database is away: another instance's tick, or the next one, does the work.
+      this.logger.warn({ job: name, failure: new JobFailure(error).message }, 'schedule');
       return false;
     }
   }

@@ -26,8 +26,21 @@ export class Readiness {
     private readonly database: Database,
   ) {}
 
-  /** @throws NotReady while migrations are missing; connection failures come through as 503 as everywhere */
+  private asking: Promise<ReadinessReport> | undefined;
+
+  /**
+   * One question at a time, however many ask: anybody may, and must not take the pool from the others that way.
+   *
+   * @throws NotReady while migrations are missing; connection failures come through as 503 as everywhere
+   */
   report(): Promise<ReadinessReport> {
+    this.asking ??= this.ask().finally(() => {
+      this.asking = undefined;
+    });
+    return this.asking;
+  }
+
+  private ask(): Promise<ReadinessReport> {
     return this.transactions.runAs({ service: 'check readiness' }, async () => {
       const known = await knownMigrations();
       const [state] = await this.database.query<{ applied: string[] }>('SELECT app.applied_migrations() AS applied');

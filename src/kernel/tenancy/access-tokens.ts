@@ -105,7 +105,8 @@ function isUserType(value: unknown): value is UserType {
 
 /** `kid:base64 of PKCS #8 DER`, separated by commas. */
 function parseKeys(ring: string): SigningKey[] {
-  return ring.split(',').map((entry) => {
+  const entries = ring.split(',').map((entry) => entry.trim());
+  return entries.filter(Boolean).map((entry) => {
     const [id = '', der = ''] = entry.split(/:(.*)/s);
     const privateKey = createPrivateKey({ key: Buffer.from(der, 'base64'), format: 'der', type: 'pkcs8' });
     return { id, privateKey, publicKey: createPublicKey(privateKey) };

@@ -117,9 +117,12 @@ export class TenantTransaction {
     return this.options.namedStatements ? namedStatement(role, text, values) : { text, values: [...values] };
   }
 
-  private async end(): Promise<PoolClient | undefined> {
+  /** Hands the connection to whoever ends the transaction first: a second end would meet the next borrower's. */
+  private end(): Promise<PoolClient | undefined> | undefined {
     this.finished = true;
-    return this.client;
+    const { client } = this;
+    this.client = undefined;
+    return client;
   }
 
   private async abandon(client: PoolClient): Promise<void> {

@@ -39,16 +39,24 @@ export class Transactions {
   async conduct<T>(context: RequestContext, transaction: TenantTransaction, work: () => Promise<T>): Promise<T> {
     try {
       const result = await runInContext({ context, transaction }, work);
-      await transaction.commit();
-      this.metrics.transactionEnded('committed');
-      await Promise.allSettled(transaction.afterCommit.map((work) => work()));
+      await this.commit(transaction);
       return result;
     } catch (error) {
-      if (error instanceof DomainError && error.keepsWrites) await transaction.commit();
-      else await transaction.rollback();
-      this.metrics.transactionEnded('rolled-back');
+      if (error instanceof DomainError && error.keepsWrites) await this.commit(transaction);
+      else await this.rollback(transaction);
       throw error;
     }
+  }
+
+  private async commit(transaction: TenantTransaction): Promise<void> {
+    await transaction.commit();
+    this.metrics.transactionEnded('committed');
+    await Promise.allSettled(transaction.afterCommit.map((follow) => follow()));
+  }
+
+  private async rollback(transaction: TenantTransaction): Promise<void> {
+    await transaction.rollback();
+    this.metrics.transactionEnded('rolled-back');
   }
 
   private prepare(prelude: Prelude): TenantTransaction {
