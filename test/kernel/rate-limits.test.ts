@@ -104,6 +104,8 @@ describe('A tenant', () => {
     expect(
       await statuses(4, async () => service.call('GET', `/clinics/${id}`, { token: await owner(service) })),
     ).toEqual([200, 200, 200, 429]);
+    const refused = await service.call('GET', `/clinics/${id}`, { token: stranger });
+    expect([refused.status, refused.headers.get('ratelimit-policy')]).toEqual([404, expect.stringContaining('user')]);
   });
 
   it('tells of the limit that is nearer', async () => {

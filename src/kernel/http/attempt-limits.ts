@@ -5,6 +5,7 @@ import { CONFIG, type Config } from '../config/config.js';
 import { currentStore } from '../tenancy/request-context.js';
 import { Transactions } from '../tenancy/transactions.js';
 import { TooManyRequests } from './http.errors.js';
+import { networkOf } from './networks.js';
 
 export type AttemptKind = 'login' | 'refresh' | 'reset';
 
@@ -60,7 +61,7 @@ export class AttemptLimits {
   succeed(kind: AttemptKind, { account, address }: Attempt): void {
     const { afterCommit } = currentStore().transaction;
     if (account) afterCommit.push(() => this.forget(keyOf(kind, account)));
-    if (address) afterCommit.push(() => this.attempts.reward(keyOf(kind, address)));
+    if (address) afterCommit.push(() => this.attempts.reward(keyOf(kind, networkOf(address))));
   }
 
   private async forget(key: string): Promise<void> {
@@ -71,7 +72,7 @@ export class AttemptLimits {
   private keysOf(kind: AttemptKind, { account, address }: Attempt): Key[] {
     const keys: Key[] = [];
     // An address that has to wait must not make the account wait longer.
-    if (address) keys.push({ text: keyOf(kind, address), free: this.freeAttempts * peoplePerAddress });
+    if (address) keys.push({ text: keyOf(kind, networkOf(address)), free: this.freeAttempts * peoplePerAddress });
     if (account) keys.push({ text: keyOf(kind, account), free: this.freeAttempts });
     return keys;
   }

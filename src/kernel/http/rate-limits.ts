@@ -5,6 +5,7 @@ import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimi
 import { CONFIG, type Config } from '../config/config.js';
 import type { RequestContext } from '../tenancy/request-context.js';
 import { TooManyRequests } from './http.errors.js';
+import { networkOf } from './networks.js';
 
 interface Policy {
   name: 'user' | 'tenant' | 'address';
@@ -30,6 +31,8 @@ const windowSeconds = 60;
 export class RateLimits implements OnApplicationShutdown {
   private readonly redis: Redis | undefined;
   private readonly policies: Record<Policy['name'], Policy>;
+  /** The limit that is nearest to its end, of those that the request was counted for. */
+  private readonly readings = new WeakMap<FastifyReply, Reading>();
 
   constructor(@Inject(CONFIG) config: Config) {
     this.redis = config.redisUrl ? connect(config.redisUrl) : undefined;
@@ -41,41 +44,38 @@ export class RateLimits implements OnApplicationShutdown {
     };
   }
 
-  /** Counts the request. @throws TooManyRequests when one of its limits is used up */
-  limit(context: RequestContext, reply: FastifyReply): Promise<void> {
-    return this.count(this.keysOf(context), reply);
+  /** Counts the request for its user, or where nobody is signed in for its address. @throws TooManyRequests */
+  limit({ caller, address }: RequestContext, reply: FastifyReply): Promise<void> {
+    if (!caller) return this.limitAddress(address ?? 'unknown', reply);
+    return this.count(this.policies.user, caller.userId, reply);
   }
 
   /** Counts a request of which no more than its address is known. @throws TooManyRequests */
   limitAddress(address: string, reply: FastifyReply): Promise<void> {
-    return this.count([[this.policies.address, address]], reply);
+    return this.count(this.policies.address, networkOf(address), reply);
   }
 
-  /** Takes back what was counted for the tenant: whoever has no access there must not use up its limit. */
-  async spareTenant({ caller, scope }: RequestContext): Promise<void> {
-    if (caller && scope.kind !== 'none')
-      await this.policies.tenant.limiter.reward(keyOf(scope.id)).catch(() => undefined);
-  }
-
-  private async count(keys: [Policy, string][], reply: FastifyReply): Promise<void> {
-    let tightest: Reading | undefined;
-    for (const [policy, key] of keys) {
-      const reading = await take(policy, key);
-      if (!tightest || reading.remaining < tightest.remaining) tightest = reading;
-    }
-    if (tightest) writeHeaders(reply, tightest);
-    if (tightest && tightest.remaining < 0) throw new TooManyRequests(undefined, { retryAfter: tightest.resetSeconds });
+  /**
+   * Counts the request for the tenant that its path names. To be called when the database has let the caller in: a
+   * stranger must neither use up a tenant's limit nor see how much of it is used. @throws TooManyRequests
+   */
+  async limitTenant({ caller, scope }: RequestContext, reply: FastifyReply): Promise<void> {
+    // An id is written in either case: each spelling would have a count of its own.
+    if (caller && scope.kind !== 'none') await this.count(this.policies.tenant, scope.id.toLowerCase(), reply);
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.redis?.disconnect();
   }
 
-  private keysOf({ caller, scope, address }: RequestContext): [Policy, string][] {
-    if (!caller) return [[this.policies.address, address ?? 'unknown']];
-    const keys: [Policy, string][] = [[this.policies.user, caller.userId]];
-    if (scope.kind !== 'none') keys.push([this.policies.tenant, keyOf(scope.id)]);
-    return keys;
+  private async count(policy: Policy, key: string, reply: FastifyReply): Promise<void> {
+    const reading = await take(policy, key);
+    const nearest = this.readings.get(reply);
+    if (!nearest || reading.remaining < nearest.remaining) {
+      this.readings.set(reply, reading);
+      writeHeaders(reply, reading);
+    }
+    if (reading.remaining < 0) throw new TooManyRequests(undefined, { retryAfter: reading.resetSeconds });
   }
 
   private policy(name: Policy['name'], limit: number): Policy {
@@ -95,9 +95,6 @@ export class RateLimits implements OnApplicationShutdown {
     };
   }
 }
-
-/** An id is written in either case: each spelling would have a count of its own. */
-const keyOf = (id: string): string => id.toLowerCase();
 
 async function take(policy: Policy, key: string): Promise<Reading> {
   try {

@@ -13,6 +13,8 @@ export interface Prelude {
 
 export interface TransactionOptions {
   namedStatements: boolean;
+  /** Called once the prelude was accepted; what it throws rolls back. */
+  onAccepted?: (() => Promise<void>) | undefined;
 }
 
 /** What a transaction cost, for the log line and the metrics of its request. */
@@ -104,6 +106,7 @@ export class TenantTransaction {
     const [, , first] = flight;
     const cause = firstCause(flight);
     if (cause !== undefined || first.status === 'rejected') throw cause;
+    await this.options.onAccepted?.();
     return first.value;
   }
 

@@ -7,7 +7,6 @@ import type { Answer } from '../http/answer.js';
 import { etagOf } from '../http/etag.js';
 import { Idempotency } from '../http/idempotency.js';
 import { OPERATION, type OperationOptions, statusOf } from '../http/operation.decorator.js';
-import { asDomainError } from '../http/problem-mapping.js';
 import { RateLimits } from '../http/rate-limits.js';
 import { Metrics } from '../observability/metrics.js';
 import type { RequestContext } from './request-context.js';
@@ -37,20 +36,19 @@ export class TransactionInterceptor implements NestInterceptor {
     const trace = traceOf(request);
     const handle = async (): Promise<Answer> =>
       answerOf(operation, request, await lastValueFrom(next.handle(), { defaultValue: undefined }));
-    const answer = await this.conduct(trace, () =>
+    const reply = http.getResponse<FastifyReply>();
+    const answer = await this.conduct(trace, reply, () =>
       operation.idempotent ? this.idempotency.once(request, operation.id, handle) : handle(),
-    ).catch(async (refusal: unknown) => {
-      if (isNoAccess(refusal)) await this.rateLimits.spareTenant(contextOf(trace));
-      throw refusal;
-    });
-    writeHeaders(http.getResponse<FastifyReply>(), operation, answer);
+    );
+    writeHeaders(reply, operation, answer);
     return answer.body;
   }
 
   /** Once more from the start when the database failed in passing before anything was written or committed. */
-  private async conduct(trace: RequestTrace, work: () => Promise<Answer>): Promise<Answer> {
+  private async conduct(trace: RequestTrace, reply: FastifyReply, work: () => Promise<Answer>): Promise<Answer> {
     const context = contextOf(trace);
-    const first = this.transactions.forRequest(context);
+    const open = () => this.transactions.forRequest(context, () => this.rateLimits.limitTenant(context, reply));
+    const first = open();
     try {
       return await this.attempt(trace, context, first, work);
     } catch (error) {
@@ -58,7 +56,7 @@ export class TransactionInterceptor implements NestInterceptor {
       if (!isTransient(error) || !isUndone) throw error;
       trace.retried = true;
       this.metrics.transactionEnded('retried');
-      return this.attempt(trace, context, this.transactions.forRequest(context), work);
+      return this.attempt(trace, context, open(), work);
     }
   }
 
@@ -76,12 +74,6 @@ export class TransactionInterceptor implements NestInterceptor {
 function contextOf(trace: RequestTrace): RequestContext {
   if (!trace.context) throw new Error('The guard did not run before the interceptor.');
   return trace.context;
-}
-
-/** Raised by `app.begin_request` or by the handler. */
-function isNoAccess(refusal: unknown): boolean {
-  const { status } = asDomainError(refusal).definition;
-  return status === 403 || status === 404;
 }
 
 /** Only what the route's schema names goes out: a column that nobody declared cannot leak. */

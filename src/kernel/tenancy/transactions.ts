@@ -20,8 +20,8 @@ export class Transactions {
   ) {}
 
   /** A transaction for a request, not yet opened. The interceptor ends it. */
-  forRequest(context: RequestContext): TenantTransaction {
-    return this.prepare(requestPrelude(context, this.config));
+  forRequest(context: RequestContext, onAccepted?: () => Promise<void>): TenantTransaction {
+    return this.prepare(requestPrelude(context, this.config), onAccepted);
   }
 
   /** Runs work in its own transaction with a request's context; commits when it returns, rolls back when it throws. */
@@ -59,8 +59,9 @@ export class Transactions {
     this.metrics.transactionEnded('rolled-back');
   }
 
-  private prepare(prelude: Prelude): TenantTransaction {
-    return new TenantTransaction(this.pool, prelude, { namedStatements: this.config.database.namedStatements });
+  private prepare(prelude: Prelude, onAccepted?: () => Promise<void>): TenantTransaction {
+    const { namedStatements } = this.config.database;
+    return new TenantTransaction(this.pool, prelude, { namedStatements, onAccepted });
   }
 }
 
