@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from './app.module.js';
 import { exitWith } from './fatal.js';
-import { bringUpToDate, type Installation, openInstallation } from './installation.js';
+import { bringUpToDate, type Installation, migratingUrl, openInstallation } from './installation.js';
 import { migrateDown, migrationStatus } from './kernel/database/migrations.js';
 import { Rotation } from './kernel/secrets/rotation.js';
 import { exitOnSignals } from './shutdown.js';
@@ -24,19 +24,19 @@ async function migrate(installation: Installation): Promise<void> {
   print(applied.length === 0 ? 'The database is up to date.' : `Applied:\n${indented(applied)}`);
 }
 
-async function undo({ config }: Installation, count = '1'): Promise<void> {
+async function undo(installation: Installation, count = '1'): Promise<void> {
   const steps = Number(count);
   if (!Number.isSafeInteger(steps) || steps < 1) {
     process.stderr.write(`migrate:down takes how many to undo, not '${count}'.\n`);
     process.exitCode = 1;
     return;
   }
-  await migrateDown(config.database.migrationUrl, steps);
+  await migrateDown(migratingUrl(installation), steps);
   print(`Undone: ${steps}`);
 }
 
-async function status({ config }: Installation): Promise<void> {
-  const migrations = await migrationStatus(config.database.migrationUrl);
+async function status(installation: Installation): Promise<void> {
+  const migrations = await migrationStatus(migratingUrl(installation));
   print(indented(migrations.map(({ name, isApplied }) => `${isApplied ? 'applied' : 'missing'}  ${name}`)));
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AppModule } from './app.module.js';
 import { exitWith } from './fatal.js';
-import { bringUpToDate, openInstallation } from './installation.js';
+import { bringUpToDate, migratingUrl, openInstallation } from './installation.js';
 import { loadConfig } from './kernel/config/config.js';
 import { configurationPage } from './kernel/config/configuration-page.js';
 import { accessMatrixPage, schemaPage } from './kernel/database/schema-pages.js';
@@ -46,7 +46,7 @@ async function makePages(): Promise<Record<string, string>> {
     await application.init();
     const description = `${JSON.stringify(describeApi(application), null, 2)}\n`;
     await application.close();
-    const { migrationUrl } = installation.config.database;
+    const migrationUrl = migratingUrl(installation);
     return {
       'openapi.json': description,
       'errors.md': errorsPage(),

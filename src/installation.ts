@@ -1,4 +1,5 @@
 import { type Config, loadConfig } from './kernel/config/config.js';
+import { ConfigError } from './kernel/config/config-error.js';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './kernel/database/embedded-postgres.js';
 import { migrateUp } from './kernel/database/migrations.js';
 
@@ -22,6 +23,12 @@ export async function openInstallation(config = loadConfig()): Promise<Installat
 }
 
 /** Brings the database up to date; of several instances one does it and the others wait. */
-export function bringUpToDate({ config }: Installation): Promise<string[]> {
-  return migrateUp(config.database.migrationUrl);
+export function bringUpToDate(installation: Installation): Promise<string[]> {
+  return migrateUp(migratingUrl(installation));
+}
+
+/** The address of the login that may migrate. @throws ConfigError in production where none was named */
+export function migratingUrl({ config: { database } }: Installation): string {
+  if (database.migrationUrl !== undefined) return database.migrationUrl;
+  throw new ConfigError(['MIGRATION_DATABASE_URL: production migrates with a login of its own; name it.']);
 }

@@ -28,7 +28,8 @@ async function start(): Promise<Running> {
 }
 
 async function serve(installation: Installation): Promise<NestFastifyApplication> {
-  await bringUpToDate(installation);
+  // One that holds no migrating login waits for nobody: its readiness says what is missing.
+  if (installation.config.database.migrationUrl !== undefined) await bringUpToDate(installation);
   const config = await withPort(installation.config);
   if (config.demo) await seedDemo(config);
   const application = await createHttpApplication(AppModule.with(config, { withWorker }), config);

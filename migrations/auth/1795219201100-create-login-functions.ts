@@ -150,6 +150,7 @@ const passwords = `
     UPDATE auth.users SET password_hash = p_password_hash, email_verified_at = coalesce(email_verified_at, now())
      WHERE id = v_user;
     UPDATE auth.sessions SET revoked_at = now() WHERE user_id = v_user AND revoked_at IS NULL;
+    DELETE FROM auth.one_time_tokens WHERE user_id = v_user AND purpose = 'reset-password' AND used_at IS NULL;
     RETURN v_user;
   END $$;
 
@@ -171,6 +172,7 @@ const passwords = `
     UPDATE auth.sessions SET revoked_at = now()
      WHERE user_id = app.user_id() AND revoked_at IS NULL
        AND id <> nullif(current_setting('app.session_id', true), '')::uuid;
+    DELETE FROM auth.one_time_tokens WHERE user_id = app.user_id() AND purpose = 'reset-password' AND used_at IS NULL;
   END $$;
   COMMENT ON FUNCTION auth.change_password IS 'The caller''s own; all their other sessions end';
 `;

@@ -31,6 +31,8 @@ export class CreateProvidersAndInvitations1795219202100 implements MigrationInte
       DROP TRIGGER end_invitations_of_demoted ON public.organisation_members;
       DROP TRIGGER end_invitations_of_demoted ON public.user_clinic_roles;
       DROP FUNCTION app.end_invitations();
+      DROP TRIGGER make_room ON public.invitations;
+      DROP FUNCTION app.make_room_for_invitation();
       DROP FUNCTION app.accept_invitation(text, uuid, uuid, text, text, text);
       DROP FUNCTION app.grant_invited_role(public.invitations, uuid);
       DROP FUNCTION app.invited_account(public.invitations, uuid, text, text, text);
@@ -313,6 +315,18 @@ const accepting = `
 `;
 
 const ending = `
+  CREATE FUNCTION app.make_room_for_invitation() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+  BEGIN
+    UPDATE public.invitations i SET revoked_at = now()
+     WHERE (i.clinic_id = NEW.clinic_id OR i.organisation_id = NEW.organisation_id) AND i.email OPERATOR(public.=) NEW.email
+       AND i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at <= now();
+    RETURN NEW;
+  END $$;
+  COMMENT ON FUNCTION app.make_room_for_invitation IS
+    'One that has expired bars no other. SECURITY DEFINER: it may be to a role that whoever invites now does not see';
+  CREATE TRIGGER make_room BEFORE INSERT ON public.invitations
+    FOR EACH ROW EXECUTE FUNCTION app.make_room_for_invitation();
+
   CREATE FUNCTION app.end_invitations() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
   DECLARE
     v_lost jsonb := to_jsonb(OLD);

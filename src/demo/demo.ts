@@ -3,7 +3,7 @@ import type { Config } from '../kernel/config/config.js';
 import { Passwords } from '../kernel/secrets/passwords.js';
 import { clinicRoles, organisationRoles, userTypes } from '../kernel/tenancy/actor.js';
 
-/** Of every demo login. The demo lives on a new embedded database on the loopback address, and production refuses it. */
+/** Of every demo login. The demo is there by itself only where the API listens on the loopback address, and production refuses it. */
 export const demoPassword = 'open-the-clinic';
 
 export const demoOrganisations = [

@@ -22,9 +22,13 @@ export async function openTestServer(prefix) {
   const folder = mkdtempSync(join(tmpdir(), `polyclinic-test-${process.pid}-`));
   const server = await start(folder);
   const rolesBefore = process.env.TEST_DATABASE_URL ? await namesOf(server.adminUrl, ourRoles) : [];
+  const passwordBefore = await passwordOfApi(server.adminUrl);
   let closed;
   const close = async () => {
-    if (process.env.TEST_DATABASE_URL) await removeTraces(server.adminUrl, prefix, rolesBefore);
+    if (process.env.TEST_DATABASE_URL) {
+      await removeTraces(server.adminUrl, prefix, rolesBefore);
+      if (passwordBefore) await restorePasswordOfApi(server.adminUrl, passwordBefore);
+    }
     await server.stop();
     rmSync(folder, { recursive: true, force: true });
   };
@@ -65,6 +69,16 @@ async function removeTraces(adminUrl, prefix, rolesBefore) {
     // A role that another run on this server uses cannot be dropped, and need not be.
     for (const name of roles) await client.query(`DROP ROLE IF EXISTS ${name}`).catch(() => undefined);
   });
+}
+
+/** The API's login may serve an installation on that server: it gets back the password that the run has changed. */
+async function passwordOfApi(adminUrl) {
+  const [hash] = await namesOf(adminUrl, `SELECT rolpassword AS name FROM pg_authid WHERE rolname = 'polyclinic_api'`);
+  return hash;
+}
+
+function restorePasswordOfApi(adminUrl, hash) {
+  return withClient(adminUrl, (client) => client.query(`ALTER ROLE polyclinic_api PASSWORD ${pg.escapeLiteral(hash)}`));
 }
 
 function namesOf(adminUrl, query, values = []) {

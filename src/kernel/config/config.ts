@@ -51,13 +51,13 @@ function shape(v: Variables) {
     dataDir,
     publicUrl,
     appUrl: v.APP_URL ?? publicUrl,
-    demo: v.DEMO ?? (!isProduction && v.DATABASE_URL === undefined),
+    demo: v.DEMO ?? (!isProduction && v.DATABASE_URL === undefined && isLoopback(v.HOST)),
     logLevel: v.LOG_LEVEL,
     requireVerifiedEmail: v.REQUIRE_VERIFIED_EMAIL ?? isProduction,
     database: {
       embedded: v.DATABASE_URL === undefined,
       url: v.DATABASE_URL ?? '',
-      migrationUrl: v.MIGRATION_DATABASE_URL ?? v.DATABASE_URL ?? '',
+      migrationUrl: v.MIGRATION_DATABASE_URL ?? (isProduction ? undefined : v.DATABASE_URL),
       workerUrl: v.WORKER_DATABASE_URL ?? v.DATABASE_URL ?? '',
       poolSize: v.DATABASE_POOL_SIZE,
       namedStatements: v.NAMED_STATEMENTS,
@@ -85,6 +85,11 @@ function shape(v: Variables) {
     mail: { smtpUrl: v.SMTP_URL, from: v.MAIL_FROM, outboxDir: resolve(dataDir, 'outbox') },
     jobs: { concurrency: v.JOBS_CONCURRENCY },
   };
+}
+
+/** The demo's passwords are printed and published: by itself it is only where nobody else can log in. */
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function withoutEmpty(environment: NodeJS.ProcessEnv): Record<string, string> {

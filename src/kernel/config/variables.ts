@@ -42,7 +42,7 @@ const service = z.object({
   APP_URL: webAddress.optional().meta({ description: 'Where links in mails lead. Default: `PUBLIC_URL`.' }),
   DEMO: flag.optional().meta({
     description:
-      'Fill a new database with the demo. Default: true for an embedded database outside production, else false.',
+      'Fill a new database with the demo. Default: true for an embedded database outside production with `HOST` on the loopback address, else false.',
   }),
   LOG_LEVEL: z
     .enum(

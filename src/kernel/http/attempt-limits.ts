@@ -7,7 +7,8 @@ import { Transactions } from '../tenancy/transactions.js';
 import { TooManyRequests } from './http.errors.js';
 import { networkOf } from './networks.js';
 
-export type AttemptKind = 'login' | 'refresh' | 'reset';
+/** Log-ins, refreshes, mails that somebody has sent to an address, and tokens out of mails. */
+export type AttemptKind = 'login' | 'refresh' | 'mail' | 'token';
 
 /** Whose attempt it is. Neither may be readable where it names a person: hash an e-mail address. */
 export interface Attempt {

@@ -41,11 +41,11 @@ export class Passwords {
     return !hashed.startsWith(`$argon2id$v=19$m=${memoryKib},t=${passes},p=${lanes}$`);
   }
 
-  /** @throws PasswordTooCommon */
-  assertAcceptable(plain: string, email: string): void {
+  /** @param path the field that holds it @throws PasswordTooCommon */
+  assertAcceptable(plain: string, email: string, path = 'password'): void {
     const lower = normalised(plain).toLowerCase();
     if (common.has(lower) || lower === email.toLowerCase()) {
-      const error = { path: 'password', code: 'password-too-common', message: 'Choose one that others do not use.' };
+      const error = { path, code: 'password-too-common', message: 'Choose one that others do not use.' };
       throw new PasswordTooCommon(undefined, { errors: [error] });
     }
   }

@@ -25,7 +25,7 @@ const texts: Record<MailKind, Text> = {
   'verify-email': {
     subject: 'Please confirm your e-mail address',
     body: (link, token) =>
-      `Confirm that this address is yours:\n\n${link}\n\nThe token alone: ${token}\n\nIt works for 24 hours.`,
+      `Confirm that this address is yours:\n\n${link}\n\nThe token alone: ${token}\n\nIt works for 24 hours. If you have not registered, do nothing: without it nobody can use the address.`,
   },
   'reset-password': {
     subject: 'Choose a new password',

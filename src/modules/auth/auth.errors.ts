@@ -31,3 +31,10 @@ export const NotYourself = defineProblem({
   title: 'Not on your own account',
   meaning: 'An admin cannot disable, delete or demote their own account: another admin can.',
 });
+export const NoAdminLeft = defineProblem({
+  code: 'no-admin-left',
+  status: 409,
+  title: 'Nobody would be left to run the installation',
+  meaning:
+    'The last enabled admin can be neither disabled, deleted nor demoted, also not by another at the same moment.',
+});

@@ -21,7 +21,7 @@ export class PasswordsService {
 
   /** Mails a token to whoever has an account; answers alike for everybody. */
   async forgot(email: string): Promise<void> {
-    await this.attempts.begin('reset', { account: sha256(email) });
+    await this.attempts.begin('mail', { account: sha256(email) });
     const account = await this.database.first<{ userId: string; isDisabled: boolean }>(
       'SELECT user_id, is_disabled FROM auth.credentials($1)',
       [email],
@@ -31,7 +31,7 @@ export class PasswordsService {
 
   /** Sets the password and ends every session. @throws InvalidOneTimeToken, PasswordTooCommon */
   async reset({ token, password }: PasswordReset, client: Client): Promise<void> {
-    await this.attempts.begin('reset', { address: client.address });
+    await this.attempts.begin('token', { address: client.address });
     const email = await this.emailOf(token);
     if (email === undefined) throw new InvalidOneTimeToken();
     this.passwords.assertAcceptable(password, email);
@@ -42,17 +42,18 @@ export class PasswordsService {
     ]);
     if (!done?.userId) throw new InvalidOneTimeToken();
     await this.mails.post('password-changed', done.userId);
-    this.attempts.succeed('reset', { account: sha256(email), address: client.address });
+    this.attempts.succeed('token', { address: client.address });
+    this.attempts.succeed('mail', { account: sha256(email) });
   }
 
   /** Sets the caller's password and ends their other sessions. @throws WrongCredentials, PasswordTooCommon */
   async change({ currentPassword, newPassword }: PasswordChange, caller: Caller): Promise<void> {
-    await this.attempts.begin('login', { account: caller.userId });
     const own = await this.database.separately(() =>
       this.database.first<{ hash: string | null; email: string | null }>(ownPassword),
     );
+    this.passwords.assertAcceptable(newPassword, own?.email ?? '', 'newPassword');
+    await this.attempts.begin('login', { account: caller.userId });
     if (!own?.hash || !(await this.passwords.verify(own.hash, currentPassword))) throw new WrongCredentials();
-    this.passwords.assertAcceptable(newPassword, own.email ?? '');
     const hash = await this.passwords.hash(newPassword);
     await this.database.query('SELECT auth.change_password($1)', [hash]);
     await this.mails.post('password-changed', caller.userId);

@@ -23,6 +23,7 @@ export class RegistrationService {
   /** Answers alike, after the same work, whether the address was free or taken: the mail says which. */
   async register({ email, password, firstName, lastName }: Registration): Promise<RegistrationReceived> {
     this.passwords.assertAcceptable(password, email);
+    await this.attempts.begin('mail', { account: sha256(email) });
     const hash = await this.passwords.hash(password);
     const account = await this.database.first<{ userId: string; isNew: boolean }>(
       'SELECT * FROM auth.register($1, $2, $3, $4, $5)',
@@ -34,16 +35,17 @@ export class RegistrationService {
 
   /** @throws InvalidOneTimeToken */
   async verify(token: string, client: Client): Promise<void> {
-    await this.attempts.begin('reset', { address: client.address });
+    await this.attempts.begin('token', { address: client.address });
     const row = await this.database.first<{ userId: string | null }>('SELECT auth.verify_email($1) AS user_id', [
       sha256(token),
     ]);
     if (!row?.userId) throw new InvalidOneTimeToken();
-    this.attempts.succeed('reset', { address: client.address });
+    this.attempts.succeed('token', { address: client.address });
   }
 
   /** Mails a new token, unless the address is verified already. */
   async resend(caller: Caller): Promise<void> {
+    await this.attempts.begin('mail', { account: caller.userId });
     const user = await this.database.first<{ emailVerifiedAt: Date | null }>(
       'SELECT email_verified_at FROM auth.users WHERE id = app.user_id()',
     );

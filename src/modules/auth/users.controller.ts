@@ -6,7 +6,7 @@ import { Uuid } from '../../kernel/http/primitives.js';
 import { adminOnly, signedIn } from '../../kernel/tenancy/access.js';
 import { CurrentCaller } from '../../kernel/tenancy/current-caller.decorator.js';
 import type { Caller } from '../../kernel/tenancy/request-context.js';
-import { NotYourself } from './auth.errors.js';
+import { NoAdminLeft, NotYourself } from './auth.errors.js';
 import { User, UserChanges, Users, UsersQuery } from './users.schemas.js';
 import { UsersService } from './users.service.js';
 
@@ -47,7 +47,7 @@ export class UsersController {
     summary: "Change a user's name or type",
     access: adminOnly,
     answers: User,
-    refusals: [NotFound, NotYourself],
+    refusals: [NoAdminLeft, NotFound, NotYourself],
   })
   change(
     @Param('userId', { schema: Uuid }) userId: string,
@@ -63,7 +63,7 @@ export class UsersController {
     summary: 'Disable a user; ends their sessions',
     access: adminOnly,
     answers: User,
-    refusals: [NotFound, NotYourself],
+    refusals: [NoAdminLeft, NotFound, NotYourself],
   })
   disable(@Param('userId', { schema: Uuid }) userId: string, @CurrentCaller() caller: Caller): Promise<User> {
     return this.users.setDisabled(userId, true, caller);
@@ -75,7 +75,7 @@ export class UsersController {
     summary: 'Enable a disabled user',
     access: adminOnly,
     answers: User,
-    refusals: [NotFound, NotYourself],
+    refusals: [NoAdminLeft, NotFound, NotYourself],
   })
   enable(@Param('userId', { schema: Uuid }) userId: string, @CurrentCaller() caller: Caller): Promise<User> {
     return this.users.setDisabled(userId, false, caller);
@@ -86,7 +86,7 @@ export class UsersController {
     id: 'deleteUser',
     summary: 'Delete a user: no log-in, no roles; what they did stays on record',
     access: adminOnly,
-    refusals: [NotFound, NotYourself],
+    refusals: [NoAdminLeft, NotFound, NotYourself],
   })
   remove(@Param('userId', { schema: Uuid }) userId: string, @CurrentCaller() caller: Caller): Promise<void> {
     return this.users.remove(userId, caller);

@@ -31,10 +31,12 @@ export class MembershipsService {
     return this.database.query<OrganisationMembership>(organisationsOfCaller);
   }
 
-  /** The people with a role in the clinics that the caller administers; undefined when there is no such clinic. */
-  async membersOfAdministeredClinics(): Promise<string[] | undefined> {
-    const row = await this.database.first<{ clinics: number; people: string[] | null }>(membersOfAdministeredClinics);
-    return row && row.clinics > 0 ? (row.people ?? []) : undefined;
+  /** Whether there is a clinic that the caller administers. */
+  async administersAny(): Promise<boolean> {
+    const row = await this.database.first<{ any: boolean }>(
+      `SELECT cardinality(app.clinic_ids('clinic_admin')) > 0 AS any`,
+    );
+    return row?.any ?? false;
   }
 }
 
@@ -56,8 +58,7 @@ const organisationsOfCaller = `
                   WHERE c.organisation_id = o.id AND r.user_id = app.user_id() AND r.is_active)
    ORDER BY o.name, o.id`;
 
-const membersOfAdministeredClinics = `
-  WITH administered AS (SELECT unnest(app.clinic_ids('clinic_admin')) AS id)
-  SELECT (SELECT count(*)::int FROM administered) AS clinics,
-         (SELECT array_agg(DISTINCT r.user_id) FROM public.user_clinic_roles r JOIN administered a ON a.id = r.clinic_id
-           WHERE r.is_active) AS people`;
+/** The ids of the people with a role in the clinics that the caller administers, as a sub-select. */
+export const membersOfAdministeredClinics = `
+  SELECT r.user_id FROM public.user_clinic_roles r
+   WHERE r.clinic_id = ANY ((SELECT app.clinic_ids('clinic_admin'))::uuid[]) AND r.is_active`;

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { uuidv7 } from 'uuidv7';
+import { AttemptLimits } from '../../../kernel/http/attempt-limits.js';
 import { Cursors } from '../../../kernel/http/cursor.js';
 import { NotFound } from '../../../kernel/http/http.errors.js';
 import { toPage } from '../../../kernel/http/page.js';
@@ -41,21 +43,21 @@ export class InvitationsService {
     private readonly database: Database,
     private readonly cursors: Cursors,
     private readonly mails: InvitationMails,
+    private readonly attempts: AttemptLimits,
   ) {}
 
   /** The token is made when the mail is sent, and told nowhere else. @throws AlreadyInvited, AlreadyMember */
   async create(email: string, invited: InvitedRole): Promise<Invitation> {
-    const clinic = 'clinicId' in invited ? invited : undefined;
-    const organisation = 'organisationId' in invited ? invited : undefined;
-    const tenant = [clinic?.clinicId ?? null, organisation?.organisationId ?? null];
+    const tenant = idsOf(invited);
+    // Whoever it is sent to need not know us, so not many are sent.
+    await this.attempts.begin('mail', { account: createHash('sha256').update(email).digest('base64url') });
     await this.refuseMember(email, tenant);
-    await this.database.query(closeExpired, [...tenant, email]);
     const [created] = await this.database.query<InvitationRow>(insertInvitation, [
       uuidv7(),
       ...tenant,
       email,
-      clinic?.clinicRole ?? null,
-      organisation?.organisationRole ?? null,
+      'clinicRole' in invited ? invited.clinicRole : null,
+      'organisationRole' in invited ? invited.organisationRole : null,
       daysValid,
     ]);
     if (!created) throw new AlreadyInvited();
@@ -103,11 +105,6 @@ const findMember = `
    WHERE p.email = $3 AND p.deleted_at IS NULL
      AND (EXISTS (SELECT FROM public.user_clinic_roles r WHERE r.user_id = p.id AND r.clinic_id = $1 AND r.is_active)
        OR EXISTS (SELECT FROM public.organisation_members m WHERE m.user_id = p.id AND m.organisation_id = $2))`;
-
-const closeExpired = `
-  UPDATE public.invitations SET revoked_at = now()
-   WHERE (clinic_id = $1 OR organisation_id = $2) AND email = $3
-     AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at <= now()`;
 
 const insertInvitation = `
   INSERT INTO public.invitations

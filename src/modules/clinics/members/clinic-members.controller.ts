@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, Param, Patch, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { InvalidCursor, RoleTooLow } from '../../../kernel/http/http.errors.js';
+import { Forbidden, InvalidCursor, RoleTooLow } from '../../../kernel/http/http.errors.js';
 import { Operation } from '../../../kernel/http/operation.decorator.js';
 import { Uuid } from '../../../kernel/http/primitives.js';
 import { clinicRole } from '../../../kernel/tenancy/access.js';
@@ -66,7 +66,7 @@ export class ClinicMembersController {
     summary: "Change a member's role, or make the membership inactive",
     access: clinicRole('clinic_admin'),
     answers: ClinicMember,
-    refusals: [LastAdmin],
+    refusals: [Forbidden, LastAdmin],
   })
   change(
     @Param('clinicId', { schema: Uuid }) clinicId: string,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { partialUpdate } from '../../../kernel/database/partial-update.js';
 import { Cursors } from '../../../kernel/http/cursor.js';
-import { NotFound, RoleTooLow } from '../../../kernel/http/http.errors.js';
+import { Forbidden, NotFound, RoleTooLow } from '../../../kernel/http/http.errors.js';
 import { toPage } from '../../../kernel/http/page.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { AlreadyMember } from '../clinics.errors.js';
@@ -54,7 +54,9 @@ export class ClinicMembersService {
       returning: 'id',
     });
     const changed = update ? await this.database.query(update.text, update.values) : [];
-    const member = await this.get(clinicId, userId);
+    const member = await this.database.first<ClinicMember>(getMember, [clinicId, userId]);
+    if (!member && changed.length > 0) throw new Forbidden('It is your own membership: delete it to leave.');
+    if (!member) throw new NotFound();
     // There, but not changed: the caller has lost the role for it since the request began.
     if (update && changed.length === 0) throw new RoleTooLow();
     return member;
