@@ -134,6 +134,21 @@ describe('A forgotten password', () => {
 });
 
 describe('Changing the password', () => {
+  it('ends the mailed tokens for a new one, and names the field that does not do', async () => {
+    const email = demoAddress('manager', 'southbank');
+    const { accessToken: token } = (await logIn(email, demoPassword)).body;
+    await service.call('POST', '/auth/password/forgot', { body: { email } });
+    const mailed = await mailbox.next(email);
+    const change = (newPassword: string) =>
+      service.call('POST', '/auth/password/change', { token, body: { currentPassword: demoPassword, newPassword } });
+    expect((await change('1234567890')).body.errors).toEqual([expect.objectContaining({ path: 'newPassword' })]);
+    expect((await change('a fine new phrase')).status).toBe(204);
+    const late = await service.call('POST', '/auth/password/reset', {
+      body: { token: mailed.token, password: 'a stranger’s phrase' },
+    });
+    expect(late.body.code).toBe('invalid-one-time-token');
+  });
+
   it('needs the present one, and ends the other sessions only', async () => {
     const email = demoAddress('member', 'northside');
     const here = (await logIn(email, demoPassword)).body.accessToken;
@@ -154,6 +169,24 @@ describe('Changing the password', () => {
 });
 
 describe('Mail', () => {
+  it('to one address is not sent as often as anybody likes', async () => {
+    const strict = await startService({ database: service.database, variables: { FREE_ATTEMPTS: '2' } });
+    const ask = () => strict.call('POST', '/auth/register', { body: somebody('flooded') });
+    expect([(await ask()).status, (await ask()).status]).toEqual([201, 201]);
+    await ask();
+    expect((await ask()).body.code).toBe('too-many-requests');
+    const token = await strict.tokenOf(demoAddress('owner', 'northside'));
+    const { data } = (await strict.call('GET', '/clinics', { token })).body;
+    const invite = () =>
+      strict.call('POST', `/clinics/${data[0].id}/invitations`, {
+        token,
+        body: { email: 'flooded@people.example', role: 'viewer' },
+      });
+    expect((await invite()).body.code).toBe('too-many-requests');
+    await service.database.sql('DELETE FROM app.rate_limits');
+    await strict.stop();
+  });
+
   it('that the server refuses is sent when it takes mail again', async () => {
     mailbox.refusing = true;
     await service.call('POST', '/auth/password/forgot', { body: { email: demoAddress('owner', 'southbank') } });

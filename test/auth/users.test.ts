@@ -233,6 +233,51 @@ describe('An admin', () => {
   });
 });
 
+describe('Two admins', () => {
+  it('who put each other out at once leave one of them, every time', async () => {
+    const admins = async () =>
+      service.database.sql<{ id: string }>(
+        `SELECT p.id FROM profiles p JOIN auth.users u ON u.id = p.id
+          WHERE p.user_type = 'admin' AND p.deleted_at IS NULL AND u.disabled_at IS NULL`,
+      );
+    const before = await admins();
+    for (let round = 0; round < 5; round += 1) {
+      const pair = [await newPerson(), await newPerson()];
+      const ids = pair.map(({ id }) => id);
+      await service.database.sql(`UPDATE profiles SET user_type = 'admin' WHERE id = ANY ($1)`, [ids]);
+      await service.database.sql(`UPDATE profiles SET user_type = 'developer' WHERE id = ANY ($1)`, [
+        before.map(({ id }) => id),
+      ]);
+      const [one, other] = await Promise.all(pair.map(({ email }) => logIn(email)));
+      const answers = await Promise.all([
+        change(ids[1] ?? '', ['POST', '/disable', undefined], one?.body.accessToken),
+        change(ids[0] ?? '', ['PATCH', '', { userType: 'patient' }], other?.body.accessToken),
+      ]);
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+      expect(await admins()).toHaveLength(1);
+      await service.database.sql(`UPDATE profiles SET user_type = 'admin' WHERE id = ANY ($1)`, [
+        before.map(({ id }) => id),
+      ]);
+      await service.database.sql('DELETE FROM auth.users WHERE id = ANY ($1)', [ids]);
+    }
+  });
+});
+
+describe('A clinic elsewhere', () => {
+  it('that somebody has as default is no business of a clinic_admin here', async () => {
+    const [here, there] = [await newClinic(), await newClinic()];
+    const person = await newPerson('viewer', here, there);
+    const admin = await newPerson('clinic_admin', here);
+    await service.call('PATCH', '/auth/me', { token: person.token, body: { defaultClinicId: there } });
+    const read = async (token: string) =>
+      (await service.call('GET', `/users/${person.id}`, { token })).body.defaultClinicId;
+    expect(await read(admin.token)).toBeNull();
+    expect(await read(await service.tokenOf(demoAdmin))).toBe(there);
+    await service.call('PATCH', '/auth/me', { token: person.token, body: { defaultClinicId: here } });
+    expect(await read(admin.token)).toBe(here);
+  });
+});
+
 describe('A user who is disabled', () => {
   it('is out at the next request everywhere and stays out, until enabled: then with a new log-in', async () => {
     const person = await newPerson('viewer', clinicId);

@@ -222,6 +222,22 @@ describe('Members of a clinic', () => {
     expect((await service.call('DELETE', `/clinics/${one}/members/${userId}`, { token })).status).toBe(204);
   });
 
+  it('leave by deleting the own membership, not by making it inactive', async () => {
+    const clinic = await newClinic();
+    const person = demoAddress('clinic_admin', 'northside');
+    const [token, userId] = [await service.tokenOf(person), await idOf(person)];
+    await service.call('POST', `/clinics/${clinic}/members`, { token: owner, body: { userId, role: 'clinic_admin' } });
+    await service.call('POST', `/clinics/${clinic}/members`, {
+      token: owner,
+      body: { userId: await idOf(demoAddress('staff', 'northside')), role: 'clinic_admin' },
+    });
+    const path = `/clinics/${clinic}/members/${userId}`;
+    const refused = await service.call('PATCH', path, { token, body: { isActive: false } });
+    expect([refused.status, refused.body.code]).toEqual([403, 'forbidden']);
+    expect((await service.call('GET', path, { token })).body.isActive).toBe(true);
+    expect((await service.call('DELETE', path, { token })).status).toBe(204);
+  });
+
   it('below clinic_admin change nothing of others', async () => {
     const userId = await idOf(demoAddress('viewer', 'northside'));
     for (const role of ['viewer', 'staff', 'provider']) {

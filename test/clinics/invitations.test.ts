@@ -209,6 +209,13 @@ describe('Invitations into an organisation', () => {
     expect(await stateOf(id, organisation())).toBe('pending');
   });
 
+  it('that have expired bar no other, although whoever invites does not see them', async () => {
+    const { id, email } = await invite(organisation(), 'owner');
+    await expire(id);
+    expect((await send(organisation(), email, 'member', await as('manager'))).status).toBe(201);
+    expect(await stateOf(id, organisation())).toBe('expired');
+  });
+
   it('give the role there, which counts in each of its clinics', async () => {
     const there = await newOrganisation();
     const inside = await newClinic(there);

@@ -139,6 +139,23 @@ describe('In production', () => {
 });
 
 describe('The settings that follow from others', () => {
+  test.each([
+    ['127.0.0.1', true],
+    ['::1', true],
+    ['localhost', true],
+    ['0.0.0.0', false],
+    ['192.0.2.1', false],
+  ])('on %s the demo is there by itself: %s', (HOST, demo) => {
+    expect(loadConfig({ DATA_DIR: dataDir, HOST }).demo).toBe(demo);
+    expect(loadConfig({ DATA_DIR: dataDir, HOST, DEMO: 'true' }).demo).toBe(true);
+  });
+
+  test('in production the login of the API does not migrate', () => {
+    expect(
+      loadConfig({ ...production, DATA_DIR: dataDir, MIGRATION_DATABASE_URL: '' }).database.migrationUrl,
+    ).toBeUndefined();
+  });
+
   test('a database of your own serves migrations and worker too, and is not filled with the demo', () => {
     const { database, demo } = loadConfig({ DATA_DIR: dataDir, DATABASE_URL: production.DATABASE_URL });
     const { url, migrationUrl, workerUrl, embedded } = database;
