@@ -12,9 +12,7 @@ type Command = 'select' | 'insert' | 'update' | 'delete';
 /** Rows and columns of one command. `rows` is an SQL condition: use the builders below, which ask once per statement. */
 export interface Grant {
   rows: string;
-  /** The rows as they may become (INSERT, UPDATE); the same as `rows` unless given. */
-  becoming?: string;
-  /** Only these columns; all of them unless given. Columns that decide access are left out of an update. */
+  /** Only these columns; all of them unless given. Leave those that decide access out of an update. */
   columns?: readonly string[];
 }
 
@@ -90,7 +88,7 @@ function statementsFor({ table, access, audit }: TableAccess): string[] {
 function grantStatements(table: string, role: string, command: string, grant: Grant): string[] {
   const columns = grant.columns ? ` (${grant.columns.join(', ')})` : '';
   const using = command === 'insert' ? '' : ` USING (${grant.rows})`;
-  const check = command === 'insert' || command === 'update' ? ` WITH CHECK (${grant.becoming ?? grant.rows})` : '';
+  const check = command === 'insert' || command === 'update' ? ` WITH CHECK (${grant.rows})` : '';
   const verb = command.toUpperCase();
   return [
     `GRANT ${verb}${columns} ON ${table} TO ${role}`,

@@ -263,8 +263,7 @@ describe('The events', () => {
     const remove = `DELETE FROM audit.events WHERE occurred_at < '2020-01-01'`;
     await expect(service.database.sql(remove)).rejects.toThrow('append-only');
     expect(await rows()).toHaveLength(1);
-    const [off, on] = ['DISABLE', 'ENABLE'].map((verb) => `ALTER TABLE audit.events ${verb} TRIGGER refuse_change`);
-    await service.database.sql(`BEGIN; ${off}; ${remove}; ${on}; COMMIT`);
+    await service.database.sql(`BEGIN; SET LOCAL session_replication_role = replica; ${remove}; COMMIT`);
     expect(await rows()).toEqual([]);
     await expect(service.database.sql('TRUNCATE audit.events')).rejects.toThrow('append-only');
   });

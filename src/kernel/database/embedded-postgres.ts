@@ -8,8 +8,6 @@ import { EmbeddedPostgresError } from './embedded-postgres-error.js';
 import { serverEnvironment, startServer, stopLeftover, stopServer } from './embedded-server.js';
 import { claimFolder, releaseFolder } from './folder-claim.js';
 
-export { EmbeddedPostgresError };
-
 export interface EmbeddedPostgres {
   /** Superuser of the server, for migrations. */
   adminUrl: string;

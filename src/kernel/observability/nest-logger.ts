@@ -26,7 +26,7 @@ export class NestLogger implements LoggerService {
     this.write('trace', message, rest);
   }
 
-  private write(level: 'info' | 'error' | 'warn' | 'debug' | 'trace', message: unknown, rest: unknown[]): void {
+  private write(level: 'error' | 'warn' | 'debug' | 'trace', message: unknown, rest: unknown[]): void {
     const words = rest.filter((each): each is string => typeof each === 'string');
     const context = words.at(-1);
     if (typeof message !== 'object' || message === null) this.logger[level]({ context }, String(message));

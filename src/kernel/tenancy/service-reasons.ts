@@ -3,11 +3,10 @@
  * A reason that is not listed here does not compile; each use is found by searching for its words.
  */
 export type ServiceReason =
-  | 'run a job'
   | 'tick schedules'
   | 'sweep expired keys'
+  | 'sweep sessions'
   | 'count attempts'
   | 'rotate secrets'
-  | 'measure queue'
   | 'check readiness'
   | 'send mail';

@@ -4,7 +4,7 @@ import { JobHandler, Scheduled } from '../../kernel/jobs/job-handler.decorator.j
 import { Database } from '../../kernel/tenancy/database.js';
 import { Transactions } from '../../kernel/tenancy/transactions.js';
 
-/** Removes sessions and mailed tokens that ended a month ago: until then they explain what an audit finds. */
+/** Removes sessions and mailed tokens a month after their term: until then they explain what an audit finds. */
 @Injectable()
 export class SessionSweep {
   constructor(
@@ -15,7 +15,7 @@ export class SessionSweep {
   @Scheduled('23 3 * * *')
   @JobHandler('auth.sweep-sessions', { payload: z.object({}) })
   async sweep(): Promise<void> {
-    await this.transactions.runAs({ service: 'sweep expired keys' }, async () => {
+    await this.transactions.runAs({ service: 'sweep sessions' }, async () => {
       await this.database.query(`DELETE FROM auth.sessions WHERE expires_at < now() - interval '30 days'`);
       await this.database.query(`DELETE FROM auth.one_time_tokens WHERE expires_at < now() - interval '30 days'`);
     });

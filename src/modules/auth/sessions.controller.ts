@@ -34,7 +34,7 @@ export class SessionsController {
     summary: 'Exchange a refresh token for new tokens',
     description:
       'Each refresh token works once. Used again it ends the session, except within 10 seconds by the same client, ' +
-      'which then gets the same answer again.',
+      'which then gets the same successor again.',
     access: anybody,
     answers: Tokens,
     refusals: [RefreshRefused, TooManyRequests],

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { InvalidCursor, NotFound } from '../../kernel/http/http.errors.js';
 import { Operation } from '../../kernel/http/operation.decorator.js';
 import { adminOnly } from '../../kernel/tenancy/access.js';
-import { DeadJobs, DeadJobsQuery, JobIdParameter } from './jobs.schemas.js';
+import { DeadJobs, DeadJobsQuery, JobId } from './jobs.schemas.js';
 import { JobsService } from './jobs.service.js';
 
 @ApiTags('instance')
@@ -31,7 +31,7 @@ export class JobsController {
     status: 204,
     refusals: [NotFound],
   })
-  retry(@Param('jobId', { schema: JobIdParameter }) jobId: string): Promise<void> {
+  retry(@Param('jobId', { schema: JobId }) jobId: string): Promise<void> {
     return this.jobs.retry(jobId);
   }
 }

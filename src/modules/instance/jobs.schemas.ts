@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { pageOf, pageQuery } from '../../kernel/http/page.js';
 import { Timestamp } from '../../kernel/http/primitives.js';
 
-const JobId = z
+export const JobId = z
   .string()
   .regex(/^\d{1,18}$/)
   .meta({ description: 'The number that the queue gave the job.' });
@@ -24,5 +24,3 @@ export type DeadJobs = z.input<typeof DeadJobs>;
 
 export const DeadJobsQuery = pageQuery;
 export type DeadJobsQuery = z.infer<typeof DeadJobsQuery>;
-
-export const JobIdParameter = JobId;
