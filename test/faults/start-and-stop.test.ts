@@ -344,7 +344,9 @@ describe('Production refuses', () => {
     ] as const) {
       const sentences = await complaints({ ...keys(), DATABASE_URL: url, ...migratedBy(database) });
       expect(sentences).toHaveLength(1);
-      expect(sentences.at(-1)).toMatch(`The database login '${login}' is a superuser, has BYPASSRLS or belongs to polyclinic_owner: row-level`);
+      expect(sentences.at(-1)).toMatch(
+        `The database login '${login}' is a superuser, has BYPASSRLS or belongs to polyclinic_owner: row-level`,
+      );
     }
   });
 

@@ -1,7 +1,7 @@
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import { demoAddress, demoPassword } from '../../src/demo/demo.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { captureLog } from '../support/probe.js';
+import { Road } from '../support/road.js';
 import { type Service, startService } from '../support/service.js';
 
 let service: Service;
@@ -219,42 +219,6 @@ describe('Whatever the level, the log holds no', () => {
     expect(written).not.toMatch(/Bearer|eyJ|\$argon2/);
   });
 });
-
-/** The way to the database, which can be cut. */
-class Road {
-  private readonly sockets = new Set<Socket>();
-  private server: Server | undefined;
-  private port = 0;
-
-  constructor(private readonly target: URL) {}
-
-  async open(): Promise<void> {
-    this.server = createServer((socket) => {
-      const onward = connect(Number(this.target.port), this.target.hostname);
-      for (const each of [socket, onward]) {
-        this.sockets.add(each);
-        each.on('error', () => undefined);
-        each.on('close', () => [socket, onward].forEach((one) => void one.destroy()));
-      }
-      socket.pipe(onward).pipe(socket);
-    });
-    await new Promise<void>((resolve) => this.server?.listen(this.port, '127.0.0.1', resolve));
-    const address = this.server.address();
-    if (typeof address === 'object' && address) this.port = address.port;
-  }
-
-  async cut(): Promise<void> {
-    const closed = new Promise((resolve) => this.server?.close(resolve));
-    for (const socket of this.sockets) socket.destroy();
-    await closed;
-  }
-
-  leadingTo(address: string): string {
-    const url = new URL(address);
-    url.port = String(this.port);
-    return url.href;
-  }
-}
 
 describe('The health of a service', () => {
   let database: TestDatabase;

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
+import { answeredWithin, inOneWrite } from '../database/connection.js';
 import { firstCause, isConnectionFailure } from '../database/failures.js';
-import { inOneWrite } from '../database/one-write.js';
 import { namedStatement } from '../database/statements.js';
 
 /** The statement that tells the database who is asking; sent in the same flight as the first one of the handler. */
@@ -13,6 +13,8 @@ export interface Prelude {
 
 export interface TransactionOptions {
   namedStatements: boolean;
+  /** After so long without an answer the server is taken to be gone. Longer than its own timeouts. */
+  silenceMs: number;
   /** Called once the prelude was accepted; what it throws rolls back. */
   onAccepted?: (() => Promise<void>) | undefined;
 }
@@ -92,17 +94,16 @@ export class TenantTransaction {
     const { role, readOnly } = this.prelude;
     this.cost.flights += 1;
     this.cost.statements += 3;
-    const flight = await Promise.allSettled(
-      inOneWrite(
-        client,
-        () =>
-          [
-            client.query(readOnly ? 'BEGIN READ ONLY' : 'BEGIN'),
-            client.query(this.named('prelude', this.prelude.text, this.prelude.values)),
-            client.query<Row>(this.named(role, text, values)),
-          ] as const,
-      ),
+    const answers = inOneWrite(
+      client,
+      () =>
+        [
+          client.query(readOnly ? 'BEGIN READ ONLY' : 'BEGIN'),
+          client.query(this.named('prelude', this.prelude.text, this.prelude.values)),
+          client.query<Row>(this.named(role, text, values)),
+        ] as const,
     );
+    const flight = await answeredWithin(client, this.options.silenceMs, Promise.allSettled(answers));
     const [, , first] = flight;
     const cause = firstCause(flight);
     if (cause !== undefined || first.status === 'rejected') throw cause;
@@ -113,7 +114,8 @@ export class TenantTransaction {
   private async send<Row extends QueryResultRow>(client: PoolClient, text: string, values: readonly unknown[]) {
     this.cost.flights += 1;
     this.cost.statements += 1;
-    return client.query<Row>(this.named(this.prelude.role, text, values));
+    const answer = client.query<Row>(this.named(this.prelude.role, text, values));
+    return answeredWithin(client, this.options.silenceMs, answer);
   }
 
   private named(role: string, text: string, values: readonly unknown[]): QueryConfig {
@@ -138,7 +140,7 @@ export class TenantTransaction {
     this.cost.flights += 1;
     this.cost.statements += 1;
     try {
-      const outcome = await client.query(command);
+      const outcome = await answeredWithin(client, this.options.silenceMs, client.query(command));
       // COMMIT of a transaction that failed unseen answers ROLLBACK: what the caller believes written is not.
       if (outcome.command !== command) throw new Error(`${command} was answered by ${outcome.command}.`);
       client.release();

@@ -10,6 +10,8 @@ import { requestPrelude, workPrelude } from './prelude.js';
 import { type RequestContext, runInContext } from './request-context.js';
 import { type Prelude, TenantTransaction } from './tenant-transaction.js';
 
+const silenceSlackMs = 5_000;
+
 /** Opens every transaction that the service ever runs: there is no other door to the database. */
 @Injectable()
 export class Transactions {
@@ -25,7 +27,8 @@ export class Transactions {
   }
 
   /** Runs work in its own transaction with a request's context; commits when it returns, rolls back when it throws. */
-  inContext<T>(context: RequestContext, work: () => Promise<T>): Promise<T> {
+  async inContext<T>(context: RequestContext, work: () => Promise<T>): Promise<T> {
+    if (!context.caller && context.role !== 'anon') throw new Error('A job opens its transactions itself: use runAs.');
     return this.conduct(context, this.forRequest(context), work);
   }
 
@@ -60,8 +63,9 @@ export class Transactions {
   }
 
   private prepare(prelude: Prelude, onAccepted?: () => Promise<void>): TenantTransaction {
-    const { namedStatements } = this.config.database;
-    return new TenantTransaction(this.pool, prelude, { namedStatements, onAccepted });
+    const { namedStatements, statementTimeoutMs } = this.config.database;
+    const silenceMs = statementTimeoutMs + silenceSlackMs;
+    return new TenantTransaction(this.pool, prelude, { namedStatements, silenceMs, onAccepted });
   }
 }
 
