@@ -11,12 +11,10 @@ import {
 } from '../support/declare-access.js';
 import { touchUpdatedAt } from '../support/touch-updated-at.js';
 
-/** Who treats patients at a clinic, and how new people come into clinics and organisations. */
-export class CreateProvidersAndInvitations1795219202100 implements MigrationInterface {
+/** How new people come into clinics and organisations. */
+export class CreateInvitations1795219202200 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(providers);
     await queryRunner.query(invitations);
-    await touchUpdatedAt(queryRunner, 'public.providers');
     await touchUpdatedAt(queryRunner, 'public.invitations');
     await this.declareAccess(queryRunner);
     await queryRunner.query(lookingUp);
@@ -39,36 +37,17 @@ export class CreateProvidersAndInvitations1795219202100 implements MigrationInte
       DROP FUNCTION app.is_inviter_entitled(public.invitations);
       DROP FUNCTION app.invitation_address(text);
       DROP FUNCTION app.find_person(public.citext, uuid, uuid, uuid);
-      DROP TABLE public.invitations, public.providers;
+      DROP TABLE public.invitations;
     `);
   }
 
   private async declareAccess(queryRunner: QueryRunner): Promise<void> {
-    const administered = activeClinicRows('clinic_id', 'clinic_admin');
-    await declareAccess(queryRunner, {
-      table: 'public.providers',
-      access: {
-        authenticated: {
-          select: { rows: clinicRows('clinic_id', 'viewer') },
-          insert: { rows: administered },
-          update: {
-            rows: administered,
-            columns: ['user_id', 'name', 'provider_type', 'specialty', 'license_number', 'npi_number', 'status'],
-          },
-          delete: { rows: administered },
-        },
-        super_admin: everything,
-        service_role: { select: { rows: everyRow } },
-      },
-      audit: { clinic: 'clinic_id', masked: ['license_number'] },
-    });
-
     // As with members: nobody invites to a role above their own.
     const ofOrganisation = either(
       both(organisationRows('organisation_id', 'manager'), `organisation_role < 'owner'`),
       organisationRows('organisation_id', 'owner'),
     );
-    const grantable = either(administered, ofOrganisation);
+    const grantable = either(activeClinicRows('clinic_id', 'clinic_admin'), ofOrganisation);
     const visible = [
       ...['id', 'clinic_id', 'organisation_id', 'email', 'clinic_role', 'organisation_role', 'expires_at', 'sent_at'],
       ...['accepted_at', 'revoked_at', 'created_by', 'updated_by', 'created_at', 'updated_at'],
@@ -107,38 +86,6 @@ export class CreateProvidersAndInvitations1795219202100 implements MigrationInte
     });
   }
 }
-
-const providers = `
-  CREATE TABLE public.providers (
-    id uuid PRIMARY KEY DEFAULT app.uuid_v7(),
-    clinic_id uuid NOT NULL,
-    user_id uuid,
-    name text NOT NULL,
-    provider_type text,
-    specialty text,
-    license_number text,
-    npi_number text,
-    status text NOT NULL DEFAULT 'active',
-    legacy_id text,
-    created_by uuid,
-    updated_by uuid,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    updated_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT providers_clinic_id_fkey FOREIGN KEY (clinic_id) REFERENCES public.clinics (id),
-    CONSTRAINT providers_clinic_id_id_key UNIQUE (clinic_id, id),
-    -- The user must be a member of this clinic: through a plain key one could try whether a person exists.
-    CONSTRAINT providers_user_id_fkey FOREIGN KEY (clinic_id, user_id)
-      REFERENCES public.user_clinic_roles (clinic_id, user_id) ON DELETE SET NULL (user_id),
-    CONSTRAINT providers_user_id_key UNIQUE (clinic_id, user_id),
-    CONSTRAINT providers_npi_number_key UNIQUE (clinic_id, npi_number),
-    CONSTRAINT providers_npi_number_check CHECK (npi_number ~ '^[12][0-9]{9}$'),
-    CONSTRAINT providers_legacy_id_key UNIQUE (legacy_id),
-    CONSTRAINT providers_status_check CHECK (status IN ('active', 'inactive'))
-  );
-  COMMENT ON TABLE public.providers IS 'Who treats patients at a clinic, with or without an account';
-  COMMENT ON COLUMN public.providers.npi_number IS 'US National Provider Identifier (45 CFR 162.406)';
-  CREATE INDEX providers_clinic_id_idx ON public.providers (clinic_id, name, id);
-`;
 
 const invitations = `
   CREATE TABLE public.invitations (
