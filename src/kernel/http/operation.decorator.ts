@@ -65,7 +65,7 @@ const idempotencyKeyHeader = {
   schema: { type: 'string', maxLength: 200 },
 } as const;
 
-function refusalResponses({ access, unlimited, refusals = [] }: OperationOptions) {
+function refusalResponses({ access, idempotent, unlimited, refusals = [] }: OperationOptions) {
   const codes = new Map<number, string[]>([[400, ['invalid-request']]]);
   const add = (status: number, code: string) => codes.set(status, [...new Set([...(codes.get(status) ?? []), code])]);
   if (access.kind !== 'public') add(401, 'unauthenticated');
@@ -76,6 +76,10 @@ function refusalResponses({ access, unlimited, refusals = [] }: OperationOptions
   }
   if (!unlimited) add(429, 'too-many-requests');
   add(503, 'database-unavailable');
+  if (idempotent) {
+    add(409, 'idempotency-key-busy');
+    add(422, 'idempotency-key-reused');
+  }
   for (const { definition } of refusals) add(definition.status, definition.code);
   return [...codes].map(([status, names]) =>
     ApiResponse({
