@@ -39,6 +39,11 @@ export async function openPgBouncer(database: TestDatabase, poolSize: number): P
   return { url: url.href, stop };
 }
 
+/** As docs/operations.md says it: the worker goes to PostgreSQL directly, and statements have no names. */
+export function variablesBehind({ url }: PgBouncer, { apiUrl }: TestDatabase): Record<string, string> {
+  return { DATABASE_URL: url, WORKER_DATABASE_URL: apiUrl, NAMED_STATEMENTS: 'false', DATABASE_POOL_SIZE: '20' };
+}
+
 function settingsFor(server: URL, port: string, logins: string, poolSize: number): string {
   return `
 [databases]

@@ -9,6 +9,7 @@ import { demoPassword } from '../../src/demo/demo.js';
 import { type Config, loadConfig } from '../../src/kernel/config/config.js';
 import { createHttpApplication } from '../../src/kernel/http/server.js';
 import { createTestDatabase, type TestDatabase, testServer } from './database.js';
+import { openPgBouncer, variablesBehind } from './pgbouncer.js';
 
 export interface Answer<Body = never> {
   status: number;
@@ -56,7 +57,10 @@ export async function startService({
   beforeListening,
 }: ServiceOptions = {}): Promise<Service> {
   const own = database ?? (await createTestDatabase());
-  const config = loadConfig(variablesFor(own, variables));
+  // With TEST_PGBOUNCER any test of the service goes through PgBouncer in transaction mode.
+  const pgbouncer = process.env.TEST_PGBOUNCER ? await openPgBouncer(own, 5) : undefined;
+  const behind = pgbouncer && variablesBehind(pgbouncer, own);
+  const config = loadConfig(variablesFor(own, { ...behind, ...variables }));
   @Module({ imports: [AppModule.with(config, { withWorker })], providers })
   class TestModule {}
   const application = await createHttpApplication(TestModule, config);
@@ -79,6 +83,7 @@ export async function startService({
     },
     stop: async () => {
       await application.close();
+      await pgbouncer?.stop();
       if (!database) await own.drop();
     },
   };

@@ -172,7 +172,9 @@ describe('One named statement on one connection', () => {
       .get<Pool>(POOL)
       .query<{ count: string }>(`SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%public.clinics c%'`)
       .then(({ rows }) => rows);
-    expect(Number(prepared?.count)).toBeGreaterThanOrEqual(2);
+    // Behind PgBouncer statements have no names, and the answers above must hold all the same.
+    const { namedStatements } = single.config.database;
+    expect(Number(prepared?.count) >= 2).toBe(namedStatements);
     await single.stop();
   });
 });

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
-import { openPgBouncer, type PgBouncer } from '../support/pgbouncer.js';
+import { openPgBouncer, type PgBouncer, variablesBehind } from '../support/pgbouncer.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
 /**
@@ -21,7 +21,11 @@ beforeAll(async () => {
   database = await createTestDatabase();
   mailbox = await openMailbox();
   pgbouncer = await openPgBouncer(database, serverConnections);
-  service = await startService({ database, withWorker: true, variables: variablesBehind(pgbouncer) });
+  service = await startService({
+    database,
+    withWorker: true,
+    variables: { ...variablesBehind(pgbouncer, database), SMTP_URL: mailbox.smtpUrl },
+  });
 });
 afterAll(async () => {
   await service?.stop();
@@ -29,17 +33,6 @@ afterAll(async () => {
   await mailbox?.stop();
   await database?.drop();
 });
-
-/** As docs/operations.md says it: the worker goes to PostgreSQL directly, and statements have no names. */
-function variablesBehind({ url }: PgBouncer): Record<string, string> {
-  return {
-    DATABASE_URL: url,
-    WORKER_DATABASE_URL: database.apiUrl,
-    NAMED_STATEMENTS: 'false',
-    DATABASE_POOL_SIZE: '20',
-    SMTP_URL: mailbox.smtpUrl,
-  };
-}
 
 const expected = new Map<string, string[]>([
   [demoAddress('owner', 'northside'), ['Northside Dental', 'Northside Family Practice']],
