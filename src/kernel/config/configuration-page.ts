@@ -8,7 +8,8 @@ one counts as not set. A wrong value stops the start with a list of everything t
 
 Outside production, secrets that are missing are made once and kept in \`DATA_DIR/secrets.json\`, readable by its owner
 only. With \`NODE_ENV=production\` all of \`DATABASE_URL\`, \`PUBLIC_URL\`, \`SMTP_URL\`, \`JWT_KEYS\`, \`VAULT_KEYS\` and
-\`APP_KEY\` must be set, and neither \`DEMO\` nor a database login that is a superuser, has BYPASSRLS or belongs to the owner is accepted.
+\`APP_KEY\` must be set, and neither \`DEMO\` nor a database login that is a superuser, has BYPASSRLS or belongs to the
+owner is accepted.
 `;
 
 const howToMakeSecrets = `## Making secrets

@@ -71,7 +71,8 @@ const databases = z.object({
   }),
   DATABASE_POOL_SIZE: count(10, { most: 500 }).meta({ description: 'Connections of one process.' }),
   NAMED_STATEMENTS: flag.default(true).meta({
-    description: 'Lets the server keep plans. `false` behind PgBouncer before 1.21 in transaction mode.',
+    description:
+      'Lets the server keep plans. `false` behind PgBouncer in transaction mode, unless its `max_prepared_statements` is above 0.',
   }),
   STATEMENT_TIMEOUT_MS: count(15_000).meta({ description: 'The longest that one statement may take.' }),
   LOCK_TIMEOUT_MS: count(5_000).meta({ description: 'The longest that a statement waits for a lock.' }),
