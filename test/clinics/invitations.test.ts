@@ -186,6 +186,24 @@ describe('Invitations into a clinic', () => {
   });
 });
 
+describe('Many invitations at once, each with its Idempotency-Key', () => {
+  it('wait for no second connection while they hold one: a pool of two serves them all', async () => {
+    const small = await startService({ database: service.database, variables: { DATABASE_POOL_SIZE: '2' } });
+    const token = await small.tokenOf(demoAddress('owner', 'northside'));
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () =>
+        small.call('POST', `${clinic()}/invitations`, {
+          token,
+          body: { email: newAddress(), role: 'viewer' },
+          headers: { 'idempotency-key': randomUUID() },
+        }),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201));
+    await small.stop();
+  });
+});
+
 describe('Invitations into an organisation', () => {
   it.each([
     ['owner', 'owner', 201, undefined],

@@ -102,7 +102,7 @@ const limits = z.object({
   RATE_LIMIT_ADDRESS: count(300).meta({ description: 'Requests per minute of one address without a token.' }),
   FREE_ATTEMPTS: count(5).meta({
     description:
-      'Failed log-ins, refreshes or resets of one account before each further one has to wait; an address, which many share, has ten times as many.',
+      'Failed log-ins, refreshes or resets of one account before each further one has to wait; an address, which many share, and a session have ten times as many.',
   }),
   LONGEST_WAIT_SECONDS: count(900).meta({ description: 'That wait doubles with each failure, up to this.' }),
 });

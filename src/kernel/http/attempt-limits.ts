@@ -14,19 +14,22 @@ export type AttemptKind = 'login' | 'refresh' | 'mail' | 'token';
 export interface Attempt {
   /** The account that is tried: forgotten as soon as one attempt is right. */
   account?: string;
-  /** Where it comes from. Many people may share one, and one of them being right says nothing of the others. */
-  address?: string;
+  /** Where it comes from, an address or a session: one right attempt from there says nothing of the others. */
+  source?: string;
 }
 
 interface Key {
   text: string;
   free: number;
+  attempts: RateLimiterPostgres;
 }
 
-const memorySeconds = 24 * 60 * 60;
+const accountMemorySeconds = 24 * 60 * 60;
+/** Short: the mistakes of a day, of all who share an address, must not add up to a wall for each of them. */
+const sourceMemorySeconds = 15 * 60;
 
 /** A clinic's staff logs in from one address, and in the same minute. */
-const peoplePerAddress = 10;
+const peoplePerSource = 10;
 
 /**
  * Slows down guessing: some attempts are free, then one is let through per delay, and the delay doubles up to a limit.
@@ -34,7 +37,8 @@ const peoplePerAddress = 10;
  */
 @Injectable()
 export class AttemptLimits {
-  private readonly attempts: RateLimiterPostgres;
+  private readonly ofAccounts: RateLimiterPostgres;
+  private readonly ofSources: RateLimiterPostgres;
   private readonly gate: RateLimiterPostgres;
   private readonly freeAttempts: number;
   private readonly longestWaitSeconds: number;
@@ -45,7 +49,8 @@ export class AttemptLimits {
   ) {
     this.freeAttempts = config.rateLimits.freeAttempts;
     this.longestWaitSeconds = config.rateLimits.longestWaitSeconds;
-    this.attempts = this.limiter('attempts', Number.MAX_SAFE_INTEGER, memorySeconds);
+    this.ofAccounts = this.limiter('attempts', Number.MAX_SAFE_INTEGER, accountMemorySeconds);
+    this.ofSources = this.limiter('source', Number.MAX_SAFE_INTEGER, sourceMemorySeconds);
     this.gate = this.limiter('gate', 1, 1);
   }
 
@@ -58,30 +63,32 @@ export class AttemptLimits {
     for (const key of this.keysOf(kind, attempt)) await this.count(key);
   }
 
-  /** Once what is done now is committed, the account's failures are forgotten, and the address has one less. */
-  succeed(kind: AttemptKind, { account, address }: Attempt): void {
+  /** Once what is done now is committed, the account's failures are forgotten, and the source has one less. */
+  succeed(kind: AttemptKind, { account, source }: Attempt): void {
     const { afterCommit } = currentStore().transaction;
     if (account) afterCommit.push(() => this.forget(keyOf(kind, account)));
-    if (address) afterCommit.push(() => this.attempts.reward(keyOf(kind, networkOf(address))));
+    if (source) afterCommit.push(() => this.ofSources.reward(keyOf(kind, networkOf(source))));
   }
 
   private async forget(key: string): Promise<void> {
-    await this.attempts.delete(key);
+    await this.ofAccounts.delete(key);
     await this.gate.delete(key);
   }
 
-  private keysOf(kind: AttemptKind, { account, address }: Attempt): Key[] {
+  private keysOf(kind: AttemptKind, { account, source }: Attempt): Key[] {
     const keys: Key[] = [];
-    // An address that has to wait must not make the account wait longer.
-    if (address) keys.push({ text: keyOf(kind, networkOf(address)), free: this.freeAttempts * peoplePerAddress });
-    if (account) keys.push({ text: keyOf(kind, account), free: this.freeAttempts });
+    const free = this.freeAttempts;
+    // A source that has to wait must not make the account wait longer.
+    if (source)
+      keys.push({ text: keyOf(kind, networkOf(source)), free: free * peoplePerSource, attempts: this.ofSources });
+    if (account) keys.push({ text: keyOf(kind, account), free, attempts: this.ofAccounts });
     return keys;
   }
 
-  private async count({ text, free }: Key): Promise<void> {
+  private async count({ text, free, attempts }: Key): Promise<void> {
     const waiting = await this.gate.get(text);
     if (waiting && waiting.msBeforeNext > 0) throw tooMany(waiting);
-    const { consumedPoints } = await this.attempts.penalty(text);
+    const { consumedPoints } = await attempts.penalty(text);
     if (consumedPoints <= free) return;
     const delay = Math.min(2 ** (consumedPoints - free - 1), this.longestWaitSeconds);
     try {

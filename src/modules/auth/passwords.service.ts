@@ -31,7 +31,7 @@ export class PasswordsService {
 
   /** Sets the password and ends every session. @throws InvalidOneTimeToken, PasswordTooCommon */
   async reset({ token, password }: PasswordReset, client: Client): Promise<void> {
-    await this.attempts.begin('token', { address: client.address });
+    await this.attempts.begin('token', { source: client.address });
     const email = await this.emailOf(token);
     if (email === undefined) throw new InvalidOneTimeToken();
     this.passwords.assertAcceptable(password, email);
@@ -42,7 +42,7 @@ export class PasswordsService {
     ]);
     if (!done?.userId) throw new InvalidOneTimeToken();
     await this.mails.post('password-changed', done.userId);
-    this.attempts.succeed('token', { address: client.address });
+    this.attempts.succeed('token', { source: client.address });
     this.attempts.succeed('mail', { account: sha256(email) });
   }
 

@@ -35,12 +35,12 @@ export class RegistrationService {
 
   /** @throws InvalidOneTimeToken */
   async verify(token: string, client: Client): Promise<void> {
-    await this.attempts.begin('token', { address: client.address });
+    await this.attempts.begin('token', { source: client.address });
     const row = await this.database.first<{ userId: string | null }>('SELECT auth.verify_email($1) AS user_id', [
       sha256(token),
     ]);
     if (!row?.userId) throw new InvalidOneTimeToken();
-    this.attempts.succeed('token', { address: client.address });
+    this.attempts.succeed('token', { source: client.address });
   }
 
   /** Mails a new token, unless the address is verified already. */

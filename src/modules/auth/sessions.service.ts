@@ -39,7 +39,7 @@ export class SessionsService {
 
   /** @throws WrongCredentials for an unknown, disabled or passwordless account and a wrong password alike */
   async logIn({ email, password }: Login, client: Client): Promise<Tokens> {
-    const attempt = { account: sha256(email), address: client.address };
+    const attempt = { account: sha256(email), source: client.address };
     await this.attempts.begin('login', attempt);
     const account = await this.database.separately(() =>
       this.database.first<Credentials>('SELECT * FROM auth.credentials($1)', [email]),
@@ -55,8 +55,10 @@ export class SessionsService {
   /** @throws RefreshRefused; when the token was used before, the session is ended although the request is refused */
   async refresh(text: string, client: Client): Promise<Tokens> {
     const presented = this.refreshTokens.parse(text);
-    await this.attempts.begin('refresh', { address: client.address });
     if (!presented) throw new RefreshRefused();
+    // Not the address: sessions that have ended fail all over a clinic in the morning, and bar nobody else.
+    const attempt = { source: presented.sessionId };
+    await this.attempts.begin('refresh', attempt);
     const next = this.refreshTokens.successor(presented);
     const rotation = await this.database.first<Rotation>('SELECT * FROM auth.rotate_session($1, $2, $3, $4, $5, $6)', [
       presented.sessionId,
@@ -68,7 +70,7 @@ export class SessionsService {
     ]);
     if (!rotation || rotation.outcome === 'ended') throw new RefreshRefused();
     if (rotation.outcome === 'reused') throw new RefreshRefused(undefined, { keepsWrites: true });
-    this.attempts.succeed('refresh', { address: client.address });
+    this.attempts.succeed('refresh', attempt);
     const { userId, userType } = rotation;
     return this.tokensFor({ userId, userType, sessionId: presented.sessionId }, this.refreshTokens.format(next));
   }

@@ -25,7 +25,7 @@ export class AcceptanceService {
 
   /** @throws InvitationNotFound, InvitationForAnotherAddress, AccountNeeded, PasswordTooCommon, ClinicInactive */
   async accept({ token, invitationId, account }: Acceptance, client: Client): Promise<Accepted> {
-    await this.attempts.begin('token', { address: client.address });
+    await this.attempts.begin('token', { source: client.address });
     const tokenHash = token === undefined ? null : createHash('sha256').update(token).digest('base64url');
     const passwordHash = await this.hashFor(tokenHash, account?.password);
     const names = [account?.firstName ?? '', account?.lastName ?? ''];
@@ -37,7 +37,7 @@ export class AcceptanceService {
       ...names,
     ]);
     if (!accepted) throw new InvitationNotFound();
-    this.attempts.succeed('token', { address: client.address });
+    this.attempts.succeed('token', { source: client.address });
     return accepted;
   }
 

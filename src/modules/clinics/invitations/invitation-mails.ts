@@ -3,6 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { Mailer } from '../../../integrations/mail/mailer.js';
 import { CONFIG, type Config } from '../../../kernel/config/config.js';
+import { AttemptLimits } from '../../../kernel/http/attempt-limits.js';
 import { JobHandler } from '../../../kernel/jobs/job-handler.decorator.js';
 import { Jobs } from '../../../kernel/jobs/jobs.js';
 import { Database } from '../../../kernel/tenancy/database.js';
@@ -24,6 +25,7 @@ export class InvitationMails {
     private readonly transactions: Transactions,
     private readonly database: Database,
     private readonly mailer: Mailer,
+    private readonly attempts: AttemptLimits,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -34,8 +36,9 @@ export class InvitationMails {
 
   @JobHandler('clinics.send-invitation', { payload: InvitationJob, maxAttempts: 12 })
   async send({ invitationId }: z.infer<typeof InvitationJob>): Promise<void> {
+    await this.slowDown(invitationId);
     const token = randomBytes(32).toString('base64url');
-    const values = [invitationId, createHash('sha256').update(token).digest('base64url')];
+    const values = [invitationId, sha256(token)];
     const pending = await this.transactions.runAs({ service: 'send mail' }, () =>
       this.database.first<Pending>(noteToken, values),
     );
@@ -48,11 +51,24 @@ export class InvitationMails {
     await this.transactions.runAs({ service: 'send mail' }, () => this.database.query(noteSent, [invitationId]));
   }
 
+  /**
+   * Whoever is invited need not know us, so not many mails go to one address: the job fails, and waits with its mail.
+   * Here and not in the request, which may hold a connection already and must not wait for a second.
+   */
+  private async slowDown(invitationId: string): Promise<void> {
+    const invited = await this.transactions.runAs({ service: 'send mail' }, () =>
+      this.database.first<{ email: string }>('SELECT email FROM public.invitations WHERE id = $1', [invitationId]),
+    );
+    if (invited) await this.attempts.begin('mail', { account: sha256(invited.email) });
+  }
+
   private text({ tenant, role }: Pending, token: string): string {
     const link = `${this.config.appUrl}/accept-invitation#token=${token}`;
     return `You are invited to ${tenant} as ${role.replace('_', ' ')}:\n\n${link}\n\nThe token alone: ${token}\n\nIt works once, for 7 days.\n`;
   }
 }
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
 
 const noteToken = `
   UPDATE public.invitations i SET token_hash = $2

@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { uuidv7 } from 'uuidv7';
-import { AttemptLimits } from '../../../kernel/http/attempt-limits.js';
 import { Cursors } from '../../../kernel/http/cursor.js';
 import { NotFound } from '../../../kernel/http/http.errors.js';
 import { toPage } from '../../../kernel/http/page.js';
@@ -43,14 +41,11 @@ export class InvitationsService {
     private readonly database: Database,
     private readonly cursors: Cursors,
     private readonly mails: InvitationMails,
-    private readonly attempts: AttemptLimits,
   ) {}
 
   /** The token is made when the mail is sent, and told nowhere else. @throws AlreadyInvited, AlreadyMember */
   async create(email: string, invited: InvitedRole): Promise<Invitation> {
     const tenant = idsOf(invited);
-    // Whoever it is sent to need not know us, so not many are sent.
-    await this.attempts.begin('mail', { account: createHash('sha256').update(email).digest('base64url') });
     await this.refuseMember(email, tenant);
     const [created] = await this.database.query<InvitationRow>(insertInvitation, [
       uuidv7(),
