@@ -12,6 +12,7 @@ import { TenancyModule } from './kernel/tenancy/tenancy.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { ClinicsModule } from './modules/clinics/clinics.module.js';
 import { InstanceModule } from './modules/instance/instance.module.js';
+import { MetricsModule } from './modules/metrics/metrics.module.js';
 
 const kernel = [
   DatabaseModule,
@@ -23,7 +24,7 @@ const kernel = [
   JobsModule,
 ];
 
-const modules = [AuthModule, ClinicsModule, InstanceModule];
+const modules = [AuthModule, ClinicsModule, InstanceModule, MetricsModule];
 
 /** The whole service: the kernel, the modules that stand on it, and, where wanted, the worker. */
 @Module({})

@@ -1,0 +1,5 @@
+import { Module } from '@nestjs/common';
+
+/** What is measured: the metrics that the system brings, and the clinics' own formulas over them. */
+@Module({})
+export class DefinitionsModule {}

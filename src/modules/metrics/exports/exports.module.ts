@@ -1,0 +1,5 @@
+import { Module } from '@nestjs/common';
+
+/** Facts out, as files. */
+@Module({})
+export class ExportsModule {}

@@ -1,0 +1,5 @@
+import { Module } from '@nestjs/common';
+
+/** What happened at a clinic on a day: production, appointments, calls, patients. */
+@Module({})
+export class FactsModule {}
