@@ -7,6 +7,7 @@ export type ServiceReason =
   | 'sweep expired keys'
   | 'sweep sessions'
   | 'count attempts'
+  | 'make partitions'
   | 'rotate secrets'
   | 'check readiness'
   | 'send mail';
