@@ -214,6 +214,7 @@ describe('Every function', () => {
       'jobs.dead',
       'jobs.enqueue',
       'jobs.queue_health',
+      'jobs.recent_runs',
       'jobs.retry',
       'jobs.tick',
       'public.check_clinic_access',
