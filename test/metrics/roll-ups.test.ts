@@ -213,6 +213,30 @@ async function runSession(steps: Step[]): Promise<void> {
   }
 }
 
+describe('Two workers at one clinic', () => {
+  it('do not overwrite what one saw with what the other saw before it', async () => {
+    await service.database.sql(`
+      CREATE FUNCTION public.hesitate() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF NEW.value = 100 THEN PERFORM pg_sleep(0.5); END IF;
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER hesitate BEFORE INSERT ON metric_aggregations FOR EACH ROW EXECUTE FUNCTION public.hesitate()`);
+    try {
+      await produce(northside, '2026-01-05', 100);
+      const slow = jobs.rollUp();
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      await produce(northside, '2026-01-05', 50);
+      await jobs.rollUp();
+      await slow;
+      await jobs.rollUp();
+      expect(await valuesOf('production', 'daily')).toEqual({ '2026-01-05': 150 });
+    } finally {
+      await service.database.sql('DROP FUNCTION public.hesitate CASCADE');
+    }
+  });
+});
+
 describe('A clinic whose roll-ups fail', () => {
   it('keeps its days noted and is reported, while all others are rolled up', async () => {
     await produce(northside, '2026-01-05', 666);
