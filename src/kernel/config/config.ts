@@ -79,6 +79,7 @@ function shape(v: Variables) {
       freeAttempts: v.FREE_ATTEMPTS,
       longestWaitSeconds: v.LONGEST_WAIT_SECONDS,
     },
+    productionWarningLimit: v.PRODUCTION_WARNING_LIMIT,
     tokens: {
       jwtKeys: secrets.jwtKeys,
       issuer: v.JWT_ISSUER ?? publicUrl,

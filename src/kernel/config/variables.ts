@@ -108,6 +108,9 @@ const limits = z.object({
       'Failed log-ins, refreshes or resets of one account before each further one has to wait; an address, which many share, and a session have ten times as many.',
   }),
   LONGEST_WAIT_SECONDS: count(900).meta({ description: 'That wait doubles with each failure, up to this.' }),
+  PRODUCTION_WARNING_LIMIT: count(100_000).meta({
+    description: "A day's production of a clinic above which whoever enters it is warned. Nothing is refused.",
+  }),
 });
 
 const secrets = z.object({

@@ -8,6 +8,7 @@ export type ServiceReason =
   | 'sweep sessions'
   | 'count attempts'
   | 'roll up facts'
+  | 'make partitions'
   | 'rotate secrets'
   | 'check readiness'
   | 'send mail';
