@@ -45,6 +45,10 @@ function shape(v: Variables) {
   const secrets = readSecrets(dataDir, v);
   const publicUrl = v.PUBLIC_URL ?? addressOf({ host: v.HOST, port: v.PORT });
   return {
+    audit: {
+      retentionMonths: v.AUDIT_RETENTION_MONTHS,
+      archiveDir: resolve(v.AUDIT_ARCHIVE_DIR ?? resolve(dataDir, 'audit-archive')),
+    },
     environment: v.NODE_ENV,
     host: v.HOST,
     port: v.PORT,

@@ -150,6 +150,16 @@ const work = z.object({
   JOBS_CONCURRENCY: count(4, { most: 100 }).meta({ description: 'Jobs that one worker runs at once.' }),
 });
 
+const records = z.object({
+  AUDIT_RETENTION_MONTHS: count(0, { least: 0, most: 1_200 }).meta({
+    description:
+      'Whole months of the audit log that stay in the database, beside the present one; older ones are put away as files. 0 keeps all.',
+  }),
+  AUDIT_ARCHIVE_DIR: z.string().optional().meta({
+    description: 'Folder for what is put away of the audit log. Default: `DATA_DIR/audit-archive`.',
+  }),
+});
+
 /** The variables as docs/configuration.md groups them. */
 export const sections = {
   'The service': service,
@@ -159,6 +169,7 @@ export const sections = {
   Secrets: secrets,
   'Accounts and tokens': accounts,
   'Mail and jobs': work,
+  'The audit log': records,
 } as const;
 
 /** Every environment variable that the service reads, with its check, default and meaning. */
@@ -170,6 +181,7 @@ export const variables = z.object({
   ...secrets.shape,
   ...accounts.shape,
   ...work.shape,
+  ...records.shape,
 });
 
 export type Variables = z.infer<typeof variables>;
