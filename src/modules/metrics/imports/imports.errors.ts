@@ -31,15 +31,15 @@ export const TooManyRows = defineProblem({
   title: 'Too many rows at once',
   meaning: 'The route takes at most 5,000 rows. Send them in parts, or as a file.',
 });
-export const FileTooLarge = defineProblem({
-  code: 'file-too-large',
-  status: 413,
-  title: 'The file is too large',
-  meaning: 'It is above the limit of the installation (`IMPORT_LIMIT_BYTES`). Nothing of it was kept.',
+export const ColumnsMissing = defineProblem({
+  code: 'columns-missing',
+  status: 422,
+  title: 'The file has other columns than the mapping',
+  meaning: 'The header lacks columns of the mapping, or has one of them twice; `detail` names them. Nothing was written.',
 });
-export const UploadRefused = defineProblem({
-  code: 'upload-refused',
-  status: 400,
-  title: 'The upload is malformed',
-  meaning: 'A multipart body with the options first and one file last is expected; `detail` says what is amiss.',
+export const NothingImported = defineProblem({
+  code: 'nothing-imported',
+  status: 422,
+  title: 'No row could be imported',
+  meaning: 'There were no rows, or every one was refused, or one of a strict import was: the errors tell why.',
 });
