@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import type { FieldError } from '../errors/domain-error.js';
+import { DomainError, type FieldError } from '../errors/domain-error.js';
 import { currentStore } from '../tenancy/request-context.js';
 import { InvalidRequest, PayloadTooLarge, UnsupportedMediaType } from './http.errors.js';
 import type { UploadOptions } from './operation.decorator.js';
@@ -21,6 +21,12 @@ export interface Upload<Fields> {
    * `payload-too-large` above the limit, and with `invalid-request` when the client hangs up or something follows the file.
    */
   file: Readable;
+}
+
+class OpenTransaction extends Error {
+  constructor() {
+    super('A transaction is open while an upload arrives: use Database.separately.');
+  }
 }
 
 type Part = MultipartFile | MultipartValue;
@@ -44,7 +50,7 @@ async function receive(request: FastifyRequest): Promise<Upload<unknown>> {
   const maxBytes = Math.min(uploads.maxBytes ?? Number.POSITIVE_INFINITY, request.server.uploadLimitBytes);
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw new PayloadTooLarge();
   watch(request, maxBytes);
-  const parts = request.parts({ limits: { ...limits, fileSize: maxBytes } });
+  const parts = refusing(request.parts({ limits: { ...limits, fileSize: maxBytes } }));
   const { texts, file } = await readFields(parts);
   if (!file) throw invalid('file', 'missing', 'The form holds no file.');
   try {
@@ -62,7 +68,7 @@ function watch({ raw }: FastifyRequest, maxBytes: number): void {
   let bytes = 0;
   const count = (chunk: Buffer) => {
     bytes += chunk.length;
-    if (transaction.isOpen) stop(new Error('A transaction is open while an upload arrives: use Database.separately.'));
+    if (transaction.isOpen) stop(new OpenTransaction());
     else if (bytes > maxBytes) stop(new PayloadTooLarge());
   };
   // The parser stands on the request, and takes its error for its own.
@@ -88,12 +94,25 @@ async function readFields(parts: Parts): Promise<{ texts: Record<string, unknown
 
 function contentsOf({ file }: MultipartFile, parts: Parts): Readable {
   async function* bytes(): AsyncGenerator<Buffer> {
-    for await (const chunk of file) yield chunk as Buffer;
+    yield* refusing(file as AsyncIterable<Buffer>);
     if (file.truncated) throw new PayloadTooLarge();
     const { done } = await parts.next();
     if (!done) throw invalid('file', 'not-last', 'The file must be the last part of the form, and the only one.');
   }
   return Readable.from(bytes(), { objectMode: false });
+}
+
+/** What the parser throws is the fault of who sent the form, but for a fault of the route, which `watch` has found. */
+async function* refusing<Item>(items: AsyncIterable<Item>): AsyncGenerator<Item> {
+  try {
+    yield* items;
+  } catch (error) {
+    if (error instanceof DomainError || error instanceof OpenTransaction) throw error;
+    const isTooMuch = (error as { statusCode?: number }).statusCode === 413;
+    throw isTooMuch
+      ? new PayloadTooLarge()
+      : new InvalidRequest('The form is malformed, or was cut off.', { cause: error });
+  }
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it removes

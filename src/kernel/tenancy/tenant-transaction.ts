@@ -104,17 +104,10 @@ export class TenantTransaction {
    */
   async attempt<T>(depth: number, work: () => Promise<T>): Promise<T> {
     if (depth !== this.attempts) throw new Error('Attempts in one transaction come one after the other.');
-    const following = this.afterCommit.length;
-    await this.query(`SAVEPOINT attempt_${depth}`, []);
     this.attempts += 1;
     try {
-      const result = await work();
-      await this.query(`RELEASE SAVEPOINT attempt_${depth}`, []);
-      return result;
-    } catch (error) {
-      this.afterCommit.length = following;
-      await this.undo(depth);
-      throw error;
+      await this.query(`SAVEPOINT attempt_${depth}`, []);
+      return await this.undoable(depth, work);
     } finally {
       this.attempts -= 1;
     }
@@ -139,6 +132,19 @@ export class TenantTransaction {
       if (client) await this.abandon(client);
     } catch {
       // The connection could not be had or is gone: the server has rolled back by itself.
+    }
+  }
+
+  private async undoable<T>(depth: number, work: () => Promise<T>): Promise<T> {
+    const following = this.afterCommit.length;
+    try {
+      const result = await work();
+      await this.query(`RELEASE SAVEPOINT attempt_${depth}`, []);
+      return result;
+    } catch (error) {
+      this.afterCommit.length = following;
+      await this.undo(depth);
+      throw error;
     }
   }
 
