@@ -12,4 +12,7 @@ export type ServiceReason =
   | 'make partitions'
   | 'rotate secrets'
   | 'check readiness'
+  | 'merge imports'
+  | 'run imports'
+  | 'clean up imports'
   | 'send mail';
