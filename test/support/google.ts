@@ -59,10 +59,8 @@ function variablesFor(url: string): Record<string, string> {
   return {
     GOOGLE_CLIENT_ID: 'emulator-client',
     GOOGLE_CLIENT_SECRET: 'emulator-secret',
-    GOOGLE_ACCOUNTS_URL: url,
-    GOOGLE_OAUTH_URL: url,
-    GOOGLE_SHEETS_URL: url,
-    GOOGLE_DRIVE_URL: url,
+    GOOGLE_BASE_URL: url,
+    GOOGLE_TIMEOUT_MS: '2000',
   };
 }
 

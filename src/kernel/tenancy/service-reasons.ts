@@ -3,6 +3,8 @@
  * A reason that is not listed here does not compile; each use is found by searching for its words.
  */
 export type ServiceReason =
+  | 'connect Google'
+  | 'synchronise sheets'
   | 'tick schedules'
   | 'sweep expired keys'
   | 'sweep sessions'
