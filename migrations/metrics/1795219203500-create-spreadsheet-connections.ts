@@ -134,7 +134,10 @@ export class CreateSpreadsheetConnections1795219203500 implements MigrationInter
         super_admin: { select: { rows: everyRow } },
         service_role: {
           select: { rows: everyRow },
-          insert: { rows: everyRow, columns: ['id', 'clinic_id', 'spreadsheet_connection_id', 'cause', 'requested_by'] },
+          insert: {
+            rows: everyRow,
+            columns: ['id', 'clinic_id', 'spreadsheet_connection_id', 'cause', 'requested_by'],
+          },
           update: { rows: everyRow, columns: progress },
         },
       },

@@ -91,40 +91,22 @@ export class GoogleSpreadsheets {
     return { spreadsheetId, name: properties.title, sheets: grids };
   }
 
-  /** The first rows, for finding the header. */
-  async firstRows(
-    accessToken: string,
-    spreadsheetId: string,
-    sheet: SheetProperties,
-    rows: number,
-  ): Promise<SheetPage> {
-    const lastRow = Math.min(rows, sheet.rowCount);
-    if (lastRow < 1 || sheet.columnCount < 1) return { firstRow: 1, rows: [] };
-    return this.page(accessToken, spreadsheetId, sheet, { firstRow: 1, lastRow });
+  /** How many rows of this sheet one page may have: never a whole huge sheet in memory. */
+  pageSize({ columnCount }: SheetProperties): number {
+    return Math.max(1, Math.min(mostRowsOfPage, Math.floor(mostCellsOfPage / Math.max(1, columnCount))));
   }
 
-  /** Page by page from `firstRow`: never the whole sheet in memory. */
-  async *pages(
-    accessToken: () => Promise<string>,
-    spreadsheetId: string,
-    sheet: SheetProperties,
-    firstRow: number,
-  ): AsyncGenerator<SheetPage> {
-    const size = Math.max(1, Math.min(mostRowsOfPage, Math.floor(mostCellsOfPage / Math.max(1, sheet.columnCount))));
-    for (let row = firstRow; row <= sheet.rowCount; row += size) {
-      const range = { firstRow: row, lastRow: Math.min(row + size - 1, sheet.rowCount) };
-      yield await this.page(await accessToken(), spreadsheetId, sheet, range);
-    }
-  }
-
-  private async page(
+  /** Rows from the first to the last, both included; empty ones at the end are left out. */
+  async page(
     accessToken: string,
     spreadsheetId: string,
-    { title, columnCount }: SheetProperties,
+    { title, columnCount, rowCount }: SheetProperties,
     { firstRow, lastRow }: { firstRow: number; lastRow: number },
   ): Promise<SheetPage> {
+    if (columnCount < 1 || firstRow > rowCount) return { firstRow, rows: [] };
     const api = await this.sheetsFor(accessToken);
-    const range = `'${title.replaceAll("'", "''")}'!A${firstRow}:${columnName(columnCount)}${lastRow}`;
+    const lastCell = `${columnName(columnCount)}${Math.min(lastRow, rowCount)}`;
+    const range = `'${title.replaceAll("'", "''")}'!A${firstRow}:${lastCell}`;
     const answer = await askingGoogle(() =>
       api.spreadsheets.values.get({
         ...{ spreadsheetId, range, majorDimension: 'ROWS' },

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
-  GoogleAccounts,
   type GoogleTokens as GivenTokens,
+  GoogleAccounts,
   neededScopes,
 } from '../../../integrations/google/google-accounts.js';
 import { GoogleFailure } from '../../../integrations/google/google-failure.js';

@@ -72,7 +72,9 @@ export class GoogleTokens {
 
   /** Ends the consent at Google, if Google can be reached: what rests here goes in any case. */
   async revoke(credentialId: string): Promise<void> {
-    const held = await this.asService(() => this.database.first<{ sealed: string | null }>(readRefresh, [credentialId]));
+    const held = await this.asService(() =>
+      this.database.first<{ sealed: string | null }>(readRefresh, [credentialId]),
+    );
     if (!held?.sealed) return;
     const refreshToken = this.vault.open(held.sealed, { ...refreshColumn, rowId: credentialId });
     await this.accounts.revoke(refreshToken).catch(() => undefined);
@@ -97,7 +99,9 @@ export class GoogleTokens {
     const claimed = await this.asService(claim);
     if (!claimed) return;
     try {
-      const tokens = await this.accounts.refresh(this.vault.open(claimed.sealed, { ...refreshColumn, rowId: credentialId }));
+      const tokens = await this.accounts.refresh(
+        this.vault.open(claimed.sealed, { ...refreshColumn, rowId: credentialId }),
+      );
       const values = [credentialId, ...this.sealed(credentialId, tokens)];
       await this.asService(() => this.database.query(recordRefresh, values));
     } catch (error) {

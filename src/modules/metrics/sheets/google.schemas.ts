@@ -47,7 +47,10 @@ export type GoogleCredentials = z.input<typeof GoogleCredentials>;
 export const SpreadsheetId = z
   .string()
   .regex(/^[\w-]{10,120}$/, 'is not the id of a spreadsheet')
-  .meta({ description: 'As in its address: `docs.google.com/spreadsheets/d/<id>/edit`.', examples: ['1x_qO9cSALMPLE-4kJhWnZTcT'] });
+  .meta({
+    description: 'As in its address: `docs.google.com/spreadsheets/d/<id>/edit`.',
+    examples: ['1x_qO9cSALMPLE-4kJhWnZTcT'],
+  });
 
 export const SpreadsheetsQuery = pageQuery.extend({
   search: z.string().trim().min(1).max(100).optional().meta({ description: 'Part of the name.' }),

@@ -97,5 +97,6 @@ export const SyncLost = defineProblem({
   code: 'sync-lost',
   status: 500,
   title: 'The run was lost',
-  meaning: 'Its job was given up, or has not been heard of for two hours. Nothing is half imported; the next run starts anew.',
+  meaning:
+    'Its job was given up, or has not been heard of for two hours. Nothing is half imported; the next run starts anew.',
 });
