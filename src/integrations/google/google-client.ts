@@ -17,10 +17,10 @@ export class GoogleClient {
     return this.config.redirectUrl;
   }
 
-  /** What every call of an API is given: its address, and how long it may take. */
+  /** What every call of an API is given. */
   get apiOptions() {
     const { baseUrl, timeoutMs } = this.config;
-    return { ...(baseUrl && { rootUrl: baseUrl }), timeout: timeoutMs, retry: false };
+    return { ...(baseUrl && { rootUrl: baseUrl }), timeout: timeoutMs, size: longestAnswerBytes };
   }
 
   /**
@@ -40,20 +40,14 @@ export class GoogleClient {
       oauth2RevokeUrl: `${baseUrl}/revoke`,
     };
     const client = new OAuth2Client({
-      clientId,
-      clientSecret,
-      redirectUri: redirectUrl,
+      ...{ clientId, clientSecret, redirectUri: redirectUrl },
       ...(endpoints && { endpoints }),
+      transporterOptions: { timeout: timeoutMs, size: longestAnswerBytes },
     });
-    // The library tries again by itself, four times and without knowing our limits: jobs do that, and people.
+    // The library tries again by itself, several times and without knowing our limits: jobs do that, and people.
     client.transporter.interceptors.request.add({
       resolved: async (options) =>
-        Object.assign(options, {
-          retry: false,
-          retryConfig: { retry: 0, noResponseRetries: 0 },
-          timeout: timeoutMs,
-          size: longestAnswerBytes,
-        }),
+        Object.assign(options, { retry: false, retryConfig: { retry: 0, noResponseRetries: 0 } }),
     });
     if (accessToken) client.setCredentials({ access_token: accessToken });
     return client;

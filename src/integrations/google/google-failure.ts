@@ -44,8 +44,14 @@ export async function askingGoogle<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
+interface AnswerHeaders {
+  get(name: string): string | null;
+}
+const AnswerHeaders = z.custom<AnswerHeaders>(
+  (value) => typeof value === 'object' && value !== null && 'get' in value && typeof value.get === 'function',
+);
 const Refused = z.object({
-  response: z.object({ status: z.number(), headers: z.instanceof(Headers).optional(), data: z.unknown() }),
+  response: z.object({ status: z.number(), headers: AnswerHeaders.optional(), data: z.unknown() }),
 });
 const OAuthRefusal = z.object({ error: z.string() });
 const Reasons = z.object({
@@ -105,7 +111,7 @@ function reasonsOf(data: unknown): string[] {
 }
 
 /** RFC 9110 section 10.2.3: seconds, or a date. */
-function retryAfterOf(headers: Headers | undefined): number | undefined {
+function retryAfterOf(headers: AnswerHeaders | undefined): number | undefined {
   const value = headers?.get('retry-after');
   if (!value) return undefined;
   const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;

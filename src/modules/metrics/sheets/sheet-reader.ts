@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import {
   GoogleSpreadsheets,
+  type SheetCell,
   type SheetProperties,
   type SpreadsheetProperties,
 } from '../../../integrations/google/google-spreadsheets.js';
@@ -53,7 +54,7 @@ export class SheetReader {
       this.spreadsheets.page(token, spreadsheetId, sheet, { firstRow: 1, lastRow: rowsAtTheTop }),
     );
     const { row, columns } = this.advice.detectHeader(rows);
-    const below = rows.slice(row + 1).map((cells, index) => ({ line: row + 2 + index, cells }));
+    const below = rows.slice(row + 1).map((cells, index) => rowOf(row + 2 + index, cells, columns));
     const sample = below.filter(isFilled).slice(0, previewedRows);
     return { sheet, headerLine: row + 1, columns, sample };
   }
@@ -61,17 +62,23 @@ export class SheetReader {
   /** Empty rows are passed over; a line keeps its number. */
   async *rows(
     { credentialId, spreadsheetId }: SheetSource,
-    { sheet, headerLine }: HeadedSheet,
+    { sheet, headerLine, columns }: HeadedSheet,
   ): AsyncGenerator<SourceRow[]> {
     const size = this.spreadsheets.pageSize(sheet);
     for (let firstRow = headerLine + 1; firstRow <= sheet.rowCount; firstRow += size) {
       const { rows } = await this.tokens.call(credentialId, (token) =>
         this.spreadsheets.page(token, spreadsheetId, sheet, { firstRow, lastRow: firstRow + size - 1 }),
       );
-      const filled = rows.map((cells, index) => ({ line: firstRow + index, cells })).filter(isFilled);
+      const filled = rows.map((cells, index) => rowOf(firstRow + index, cells, columns)).filter(isFilled);
       if (filled.length > 0) yield filled;
     }
   }
 }
+
+/** What somebody noted beside the table, under no header, is none of its columns. */
+const rowOf = (line: number, cells: SheetCell[], columns: readonly string[]): SourceRow => ({
+  line,
+  cells: cells.slice(0, columns.length),
+});
 
 const isFilled = ({ cells }: SourceRow): boolean => cells.some((cell) => cell !== null);
