@@ -68,14 +68,13 @@ function shape(v: Variables) {
       lockTimeoutMs: v.LOCK_TIMEOUT_MS,
       idleInTransactionTimeoutMs: v.IDLE_IN_TRANSACTION_TIMEOUT_MS,
     },
-    google: {
-      clientId: v.GOOGLE_CLIENT_ID,
-      clientSecret: v.GOOGLE_CLIENT_SECRET,
-      redirectUrl: v.GOOGLE_REDIRECT_URL ?? `${appUrl}/google/callback`,
-      baseUrl: v.GOOGLE_BASE_URL,
-      timeoutMs: v.GOOGLE_TIMEOUT_MS,
+    google: googleSettings(v, appUrl),
+    http: {
+      corsOrigins: v.CORS_ORIGINS,
+      trustProxy: v.TRUST_PROXY,
+      bodyLimitBytes: v.BODY_LIMIT_BYTES,
+      uploadLimitBytes: v.UPLOAD_LIMIT_BYTES,
     },
-    http: { corsOrigins: v.CORS_ORIGINS, trustProxy: v.TRUST_PROXY, bodyLimitBytes: v.BODY_LIMIT_BYTES },
     redisUrl: v.REDIS_URL,
     rateLimits: {
       userPerMinute: v.RATE_LIMIT_USER,
@@ -94,6 +93,16 @@ function shape(v: Variables) {
     passwords: { memoryKib: v.ARGON2_MEMORY_KIB, passes: v.ARGON2_PASSES, lanes: v.ARGON2_LANES },
     mail: { smtpUrl: v.SMTP_URL, from: v.MAIL_FROM, outboxDir: resolve(dataDir, 'outbox') },
     jobs: { concurrency: v.JOBS_CONCURRENCY },
+  };
+}
+
+function googleSettings(v: Variables, appUrl: string) {
+  return {
+    clientId: v.GOOGLE_CLIENT_ID,
+    clientSecret: v.GOOGLE_CLIENT_SECRET,
+    redirectUrl: v.GOOGLE_REDIRECT_URL ?? `${appUrl}/google/callback`,
+    baseUrl: v.GOOGLE_BASE_URL,
+    timeoutMs: v.GOOGLE_TIMEOUT_MS,
   };
 }
 
