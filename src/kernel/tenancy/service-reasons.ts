@@ -11,4 +11,7 @@ export type ServiceReason =
   | 'count attempts'
   | 'rotate secrets'
   | 'check readiness'
+  | 'merge imports'
+  | 'run imports'
+  | 'clean up imports'
   | 'send mail';
