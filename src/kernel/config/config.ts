@@ -57,17 +57,7 @@ function shape(v: Variables) {
     demo: v.DEMO ?? (!isProduction && v.DATABASE_URL === undefined && isLoopback(v.HOST)),
     logLevel: v.LOG_LEVEL,
     requireVerifiedEmail: v.REQUIRE_VERIFIED_EMAIL ?? isProduction,
-    database: {
-      embedded: v.DATABASE_URL === undefined,
-      url: v.DATABASE_URL ?? '',
-      migrationUrl: v.MIGRATION_DATABASE_URL ?? (isProduction ? undefined : v.DATABASE_URL),
-      workerUrl: v.WORKER_DATABASE_URL ?? v.DATABASE_URL ?? '',
-      poolSize: v.DATABASE_POOL_SIZE,
-      namedStatements: v.NAMED_STATEMENTS,
-      statementTimeoutMs: v.STATEMENT_TIMEOUT_MS,
-      lockTimeoutMs: v.LOCK_TIMEOUT_MS,
-      idleInTransactionTimeoutMs: v.IDLE_IN_TRANSACTION_TIMEOUT_MS,
-    },
+    database: databaseSettings(v),
     google: googleSettings(v, appUrl),
     http: {
       corsOrigins: v.CORS_ORIGINS,
@@ -93,6 +83,21 @@ function shape(v: Variables) {
     passwords: { memoryKib: v.ARGON2_MEMORY_KIB, passes: v.ARGON2_PASSES, lanes: v.ARGON2_LANES },
     mail: { smtpUrl: v.SMTP_URL, from: v.MAIL_FROM, outboxDir: resolve(dataDir, 'outbox') },
     jobs: { concurrency: v.JOBS_CONCURRENCY },
+  };
+}
+
+function databaseSettings(v: Variables) {
+  const isProduction = v.NODE_ENV === 'production';
+  return {
+    embedded: v.DATABASE_URL === undefined,
+    url: v.DATABASE_URL ?? '',
+    migrationUrl: v.MIGRATION_DATABASE_URL ?? (isProduction ? undefined : v.DATABASE_URL),
+    workerUrl: v.WORKER_DATABASE_URL ?? v.DATABASE_URL ?? '',
+    poolSize: v.DATABASE_POOL_SIZE,
+    namedStatements: v.NAMED_STATEMENTS,
+    statementTimeoutMs: v.STATEMENT_TIMEOUT_MS,
+    lockTimeoutMs: v.LOCK_TIMEOUT_MS,
+    idleInTransactionTimeoutMs: v.IDLE_IN_TRANSACTION_TIMEOUT_MS,
   };
 }
 

@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { uuidv7 } from 'uuidv7';
 import { GoogleFailure } from '../../../integrations/google/google-failure.js';
-import { ImportIntake, type ImportOutcome } from '../imports/import-intake.js';
+import { ImportIntake } from '../imports/import-intake.js';
+import type { ImportOutcome } from '../imports/import-records.js';
 import { MappingAdvice } from '../imports/mappings/mapping-advice.js';
 import { type HeadedSheet, SheetReader, type SheetSource } from './sheet-reader.js';
 import { GoogleReauthorize, SheetHeaderChanged, SheetNotMapped } from './sheets.errors.js';
