@@ -256,7 +256,15 @@ async function declareDetails(queryRunner: QueryRunner): Promise<void> {
 }
 
 async function declareMappings(queryRunner: QueryRunner): Promise<void> {
-  const editable = ['name', 'target_table', 'sheet', 'mapping_config', 'version', 'is_active', 'spreadsheet_connection_id'];
+  const editable = [
+    'name',
+    'target_table',
+    'sheet',
+    'mapping_config',
+    'version',
+    'is_active',
+    'spreadsheet_connection_id',
+  ];
   await declareAccess(queryRunner, {
     table: 'public.column_mappings',
     access: {

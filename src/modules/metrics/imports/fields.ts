@@ -156,7 +156,12 @@ export const fieldsOf: Readonly<Record<FactTable, readonly Field[]>> = {
       type: seconds,
       headers: ['duration', 'seconds', 'average seconds', 'average duration', 'dauer', 'sekunden'],
     },
-    { name: 'staffMember', column: 'staff_member_id', type: { kind: 'member' }, headers: ['staff', 'agent', 'staff id'] },
+    {
+      name: 'staffMember',
+      column: 'staff_member_id',
+      type: { kind: 'member' },
+      headers: ['staff', 'agent', 'staff id'],
+    },
     sourceReference,
   ],
   patient_metrics: [
@@ -174,7 +179,12 @@ export const fieldsOf: Readonly<Record<FactTable, readonly Field[]>> = {
       type: people,
       headers: ['reactivated', 'reaktiviert', 'recall patients'],
     },
-    { name: 'lostPatients', column: 'lost_patients', type: people, headers: ['lost', 'inactive', 'verloren', 'abgang'] },
+    {
+      name: 'lostPatients',
+      column: 'lost_patients',
+      type: people,
+      headers: ['lost', 'inactive', 'verloren', 'abgang'],
+    },
     {
       name: 'patientRetentionRate',
       column: 'patient_retention_rate',

@@ -35,7 +35,8 @@ export const ColumnsMissing = defineProblem({
   code: 'columns-missing',
   status: 422,
   title: 'The file has other columns than the mapping',
-  meaning: 'The header lacks columns of the mapping, or has one of them twice; `detail` names them. Nothing was written.',
+  meaning:
+    'The header lacks columns of the mapping, or has one of them twice; `detail` names them. Nothing was written.',
 });
 export const NothingImported = defineProblem({
   code: 'nothing-imported',

@@ -4,7 +4,7 @@ import { MappingRefused } from '../imports.errors.js';
 import type { Cell, RowError, SourceRow } from '../rows.js';
 import { dateReader } from './dates.js';
 import { MappingConfig, type Transformation } from './mapping.schemas.js';
-import { type Reader, readerFor, type ReadingLimits } from './values.js';
+import { type Reader, type ReadingLimits, readerFor } from './values.js';
 
 /** A row as the table wants it: a value for each field of the mapping, in its order; or what is wrong with it. */
 export type MappedRow = { values: (string | null)[] } | { errors: RowError[] };
@@ -22,7 +22,10 @@ interface MappedField {
 export class CompiledMapping {
   readonly fields: readonly Field[];
 
-  constructor(private readonly mapped: readonly MappedField[], private readonly width: number) {
+  constructor(
+    private readonly mapped: readonly MappedField[],
+    private readonly width: number,
+  ) {
     this.fields = mapped.map(({ field }) => field);
   }
 
@@ -161,7 +164,9 @@ function repeatedFields(columns: MappingConfig['columns'], constants: Record<str
 function missingFields(table: FactTable, names: readonly string[]): FieldError[] {
   return requiredFields(table)
     .filter((name) => !names.includes(name))
-    .map((name) => problemAt(name, 'field-missing', `${table} needs ${name}: map a column to it, or make it constant.`));
+    .map((name) =>
+      problemAt(name, 'field-missing', `${table} needs ${name}: map a column to it, or make it constant.`),
+    );
 }
 
 export function requiredFields(table: FactTable): string[] {
@@ -173,7 +178,8 @@ function constantProblems(table: FactTable, constants: Record<string, string>): 
   return Object.entries(constants).flatMap(([name, constant]) => {
     const field = fieldNamed(table, name);
     if (!field) return [];
-    if (name === 'sourceReference') return [problemAt(`constants.${name}`, 'not-constant', 'It differs from row to row.')];
+    if (name === 'sourceReference')
+      return [problemAt(`constants.${name}`, 'not-constant', 'It differs from row to row.')];
     const reading = readerFor(field, undefined, { latestDate: '9999-12-31' })(constant);
     return 'value' in reading ? [] : [problemAt(`constants.${name}`, reading.code, reading.message)];
   });

@@ -23,7 +23,17 @@ interface PreviewedRow {
 }
 
 /** Formats in the order in which they are believed: what fits day-first and month-first alike is the former. */
-const dateFormats = ['YYYY-MM-DD', 'DD.MM.YYYY', 'D.M.YYYY', 'D/M/YYYY', 'M/D/YYYY', 'DD-MM-YYYY', 'D.M.YY', 'D/M/YY', 'M/D/YY'];
+const dateFormats = [
+  'YYYY-MM-DD',
+  'DD.MM.YYYY',
+  'D.M.YYYY',
+  'D/M/YYYY',
+  'M/D/YYYY',
+  'DD-MM-YYYY',
+  'D.M.YY',
+  'D/M/YY',
+  'M/D/YY',
+];
 
 /** Helps people to map columns: finds the header, proposes fields, and shows what rows would become. */
 @Injectable()

@@ -31,7 +31,10 @@ export type Transformation = z.infer<typeof Transformation>;
 const ColumnMapping = z
   .strictObject({
     column: z.string().trim().min(1).max(200).meta({ description: 'The header of the column.' }),
-    field: z.string().max(50).meta({ examples: ['amount'] }),
+    field: z
+      .string()
+      .max(50)
+      .meta({ examples: ['amount'] }),
     transformation: Transformation.optional(),
   })
   .meta({ id: 'ColumnMapping' });

@@ -37,7 +37,11 @@ export function readNumber(text: string, separator: DecimalSeparator): string | 
 export function typedNumber(value: number): string | undefined {
   if (!Number.isFinite(value) || Math.abs(value) >= 1e15) return undefined;
   const text = Number(value.toPrecision(15)).toString();
-  return /e/.test(text) ? Number(text).toFixed(15).replace(/\.?0+$/, '') : text;
+  return /e/.test(text)
+    ? Number(text)
+        .toFixed(15)
+        .replace(/\.?0+$/, '')
+    : text;
 }
 
 /** Half away from zero, as money is rounded. */

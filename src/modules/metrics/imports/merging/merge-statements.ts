@@ -99,8 +99,7 @@ const withoutReference = (fields: readonly Field[]): string => `
               FROM pg_temp.import_rows r LEFT JOIN pg_temp.import_providers p ON p.name = r.provider
              WHERE r.source_reference IS NULL) h`;
 
-const contentOf = ({ type, column }: Field): string =>
-  type.kind === 'provider' ? 'p.provider_id' : `r.${column}`;
+const contentOf = ({ type, column }: Field): string => (type.kind === 'provider' ? 'p.provider_id' : `r.${column}`);
 
 /** Joins each row with the fact that its reference names, and sees whether anything would change. */
 function classify(table: FactTable, fields: readonly Field[], rows: string): string {

@@ -104,7 +104,10 @@ export class Merge {
     if (kinds.includes('member')) await this.database.query(staging.refuseMembers, [clinicId]);
   }
 
-  private async write({ clinicId, importId, table }: MergeRequest, counts: Omit<MergeCounts, 'rowsRead'>): Promise<void> {
+  private async write(
+    { clinicId, importId, table }: MergeRequest,
+    counts: Omit<MergeCounts, 'rowsRead'>,
+  ): Promise<void> {
     const { insert, update } = mergeStatements[table];
     if (counts.updated > 0) await this.database.query(update, [clinicId, importId]);
     if (counts.inserted > 0) await this.database.query(insert, [clinicId, importId]);

@@ -23,7 +23,10 @@ interface Parsed {
  *
  * @throws unreadable-file with line and column: an unfinished quote, NUL characters, rows or cells beyond the limits
  */
-export async function* csvRows(file: SpooledFile, { encoding, delimiter }: CsvOptions = {}): AsyncGenerator<SourceRow[]> {
+export async function* csvRows(
+  file: SpooledFile,
+  { encoding, delimiter }: CsvOptions = {},
+): AsyncGenerator<SourceRow[]> {
   const text = textOf(file, encoding);
   const start = await beginningOf(text);
   const csv = new CsvReader(delimiter ?? delimiterIn(start));
@@ -42,7 +45,10 @@ async function beginningOf(text: AsyncGenerator<string>): Promise<string> {
 export function delimiterIn(start: string): Delimiter {
   const said = /^sep=([,;\t])\r?\n/i.exec(start)?.[1];
   if (said) return said as Delimiter;
-  const lines = start.slice(0, 16_384).replace(/"[^"]*"/g, '').split(/\r\n|\n|\r/, 20);
+  const lines = start
+    .slice(0, 16_384)
+    .replace(/"[^"]*"/g, '')
+    .split(/\r\n|\n|\r/, 20);
   const counts = delimiters.map((delimiter) => Math.max(...lines.map((line) => line.split(delimiter).length)));
   return delimiters[counts.indexOf(Math.max(...counts))] ?? ',';
 }

@@ -1,6 +1,6 @@
 import { ColumnsMissing } from '../imports.errors.js';
-import { detectHeader } from '../mappings/header.js';
 import { ambiguousColumns, missingColumns } from '../mappings/compiled-mapping.js';
+import { detectHeader } from '../mappings/header.js';
 import type { MappingConfig } from '../mappings/mapping.schemas.js';
 import type { Cell, RowSource, SourceRow } from '../rows.js';
 import { csvRows, type Delimiter } from './csv-rows.js';

@@ -20,8 +20,10 @@ type Attributes = Record<string, SaxesAttributePlain | string>;
 /** @param wanted the name of the sheet; the first that is not hidden unless given */
 export async function readWorkbook(zip: Zip, wanted: string | undefined): Promise<Workbook> {
   const { sheets, countsFrom1904 } = await readSheets(zip);
-  const chosen = wanted === undefined ? sheets.find(({ isHidden }) => !isHidden) : sheets.find(({ name }) => name === wanted);
-  if (!chosen) throw unreadable(wanted === undefined ? 'The workbook has no sheet.' : 'The workbook has no sheet of this name.');
+  const chosen =
+    wanted === undefined ? sheets.find(({ isHidden }) => !isHidden) : sheets.find(({ name }) => name === wanted);
+  if (!chosen)
+    throw unreadable(wanted === undefined ? 'The workbook has no sheet.' : 'The workbook has no sheet of this name.');
   const sheet = (await readTargets(zip)).get(chosen.id);
   if (!sheet || !zip.has(sheet)) throw unreadable('The sheet of the workbook is missing.');
   return { sheet, countsFrom1904, strings: await readStrings(zip), dateStyles: await readDateStyles(zip) };

@@ -41,7 +41,8 @@ export class Zip {
     if (!entry) throw unreadable(`The workbook has no part ${name}.`);
     const decoder = new TextDecoder('utf-8', { fatal: true });
     try {
-      for await (const chunk of await this.file.openReadStreamPromise(entry)) yield decoder.decode(chunk as Buffer, { stream: true });
+      for await (const chunk of await this.file.openReadStreamPromise(entry))
+        yield decoder.decode(chunk as Buffer, { stream: true });
     } catch {
       throw unreadable(`The part ${name} of the workbook is broken.`);
     }
