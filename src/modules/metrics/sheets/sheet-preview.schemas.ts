@@ -6,6 +6,12 @@ import { MappingConfig } from '../imports/mappings/mapping.schemas.js';
 const SheetName = z.string().min(1).max(100);
 const Table = z.enum(factTables);
 
+/** As proposed: it may still lack what a mapping must have. */
+const ProposedMapping = z.object({
+  columns: z.array(z.unknown()),
+  constants: z.record(z.string(), z.string()).optional(),
+});
+
 export const HeaderQuery = z.strictObject({ sheet: SheetName, table: Table });
 export type HeaderQuery = z.infer<typeof HeaderQuery>;
 
@@ -15,7 +21,7 @@ export const SheetHeader = z
     headerLine: z.int().meta({ description: 'Line of the header, from 1; what stands above it is passed over.' }),
     columns: z.array(z.string()),
     proposal: z.object({
-      mapping: MappingConfig,
+      mapping: ProposedMapping,
       missing: z.array(z.string()).meta({ description: 'Required fields for which no column was found.' }),
       unmapped: z.array(z.string()).meta({ description: 'Columns that would not be read.' }),
     }),
@@ -46,6 +52,6 @@ const PreviewedRow = z.object({
   ),
 });
 export const SheetPreview = z
-  .object({ sheet: z.string(), connectionId: Uuid, mapping: MappingConfig, rows: z.array(PreviewedRow) })
+  .object({ sheet: z.string(), connectionId: Uuid, mapping: ProposedMapping, rows: z.array(PreviewedRow) })
   .meta({ id: 'SheetPreview' });
 export type SheetPreview = z.input<typeof SheetPreview>;
