@@ -11,7 +11,10 @@ beforeAll(async () => {
   const viewer = await as('viewer');
   const [clinic] = (await service.call('GET', '/clinics', { token: viewer })).body.data;
   clinicId = clinic.id;
-  providers = await service.database.sql('SELECT id, name, npi_number FROM providers WHERE clinic_id = $1 ORDER BY name', [clinicId]);
+  providers = await service.database.sql(
+    'SELECT id, name, npi_number FROM providers WHERE clinic_id = $1 ORDER BY name',
+    [clinicId],
+  );
 });
 afterAll(() => service.stop());
 beforeEach(() => service.database.sql('DELETE FROM financial_metrics'));
@@ -36,9 +39,16 @@ async function imported(parts: Partial<Upload> & { content: Upload['content'] },
   return followed(service, await as(role), await send(parts, role));
 }
 const facts = (columns = 'date::text, amount, source_reference') =>
-  service.database.sql(`SELECT ${columns} FROM financial_metrics WHERE clinic_id = $1 ORDER BY date, amount`, [clinicId]);
+  service.database.sql(`SELECT ${columns} FROM financial_metrics WHERE clinic_id = $1 ORDER BY date, amount`, [
+    clinicId,
+  ]);
 const counts = ({ status, rowsRead, inserted, updated, unchanged, rejected }: Record<string, unknown>) => ({
-  status, rowsRead, inserted, updated, unchanged, rejected,
+  status,
+  rowsRead,
+  inserted,
+  updated,
+  unchanged,
+  rejected,
 });
 
 const file = 'Date,Amount,Ref\n2025-03-01,100.00,a\n2025-03-02,-20.5,b\n';

@@ -4,6 +4,8 @@
  */
 export type ServiceReason =
   | 'archive audit log'
+  | 'connect Google'
+  | 'synchronise sheets'
   | 'tick schedules'
   | 'sweep expired keys'
   | 'sweep sessions'
