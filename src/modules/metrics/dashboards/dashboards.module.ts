@@ -1,5 +1,11 @@
 import { Module } from '@nestjs/common';
+import { DashboardsController } from './dashboards.controller.js';
+import { DashboardsService } from './dashboards.service.js';
+import { WidgetsController } from './widgets.controller.js';
+import { WidgetsService } from './widgets.service.js';
 
-/** Layouts of widgets, a person's own or shared in the clinic. */
-@Module({})
+@Module({
+  controllers: [DashboardsController, WidgetsController],
+  providers: [DashboardsService, WidgetsService],
+})
 export class DashboardsModule {}
