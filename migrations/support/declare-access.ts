@@ -47,6 +47,10 @@ export const clinicRows = (column: string, role: string): string =>
 export const activeClinicRows = (column: string, role: string): string =>
   `${column} = ANY ((SELECT app.active_clinic_ids('${role}'))::uuid[])`;
 
+/** Writes that a rank does not give: active clinics in which the caller's role is one of these, and no other. */
+export const activeClinicRowsAs = (column: string, ...roles: readonly string[]): string =>
+  `${column} = ANY ((SELECT app.active_clinic_ids_as('{${roles.join(',')}}'))::uuid[])`;
+
 /** Rows of the organisations in which the caller has at least this role. */
 export const organisationRows = (column: string, role: string): string =>
   `${column} = ANY ((SELECT app.organisation_ids('${role}'))::uuid[])`;
