@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { Module, type Provider } from '@nestjs/common';
+import { Module, type Provider, type Type } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { uuidv7 } from 'uuidv7';
 import { AppModule } from '../../src/app.module.js';
@@ -42,6 +42,8 @@ interface ServiceOptions {
   withWorker?: boolean;
   variables?: Record<string, string>;
   database?: TestDatabase;
+  /** Routes of a test's own. */
+  controllers?: Type[];
   /** Jobs of a test's own. */
   providers?: Provider[];
   /** For what can only be set on a server that does not listen yet. */
@@ -53,6 +55,7 @@ export async function startService({
   withWorker = false,
   variables = {},
   database,
+  controllers = [],
   providers = [],
   beforeListening,
 }: ServiceOptions = {}): Promise<Service> {
@@ -61,7 +64,7 @@ export async function startService({
   const pgbouncer = process.env.TEST_PGBOUNCER ? await openPgBouncer(own, 5) : undefined;
   const behind = pgbouncer && variablesBehind(pgbouncer, own);
   const config = loadConfig(variablesFor(own, { ...behind, ...variables }));
-  @Module({ imports: [AppModule.with(config, { withWorker })], providers })
+  @Module({ imports: [AppModule.with(config, { withWorker })], controllers, providers })
   class TestModule {}
   const application = await createHttpApplication(TestModule, config);
   beforeListening?.(application);

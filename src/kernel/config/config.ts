@@ -65,7 +65,12 @@ function shape(v: Variables) {
       lockTimeoutMs: v.LOCK_TIMEOUT_MS,
       idleInTransactionTimeoutMs: v.IDLE_IN_TRANSACTION_TIMEOUT_MS,
     },
-    http: { corsOrigins: v.CORS_ORIGINS, trustProxy: v.TRUST_PROXY, bodyLimitBytes: v.BODY_LIMIT_BYTES },
+    http: {
+      corsOrigins: v.CORS_ORIGINS,
+      trustProxy: v.TRUST_PROXY,
+      bodyLimitBytes: v.BODY_LIMIT_BYTES,
+      uploadLimitBytes: v.UPLOAD_LIMIT_BYTES,
+    },
     redisUrl: v.REDIS_URL,
     rateLimits: {
       userPerMinute: v.RATE_LIMIT_USER,

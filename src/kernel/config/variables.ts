@@ -90,6 +90,9 @@ const http = z.object({
       'Whose `X-Forwarded-For` to believe: `false`, the number of proxies in front, or their addresses (CIDR), separated by commas.',
   }),
   BODY_LIMIT_BYTES: count(1_048_576).meta({ description: 'The largest request body; above it 413.' }),
+  UPLOAD_LIMIT_BYTES: count(209_715_200).meta({
+    description: 'The largest body of a route that takes a file; above it 413. It has to arrive within two minutes.',
+  }),
 });
 
 const limits = z.object({

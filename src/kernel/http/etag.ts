@@ -19,6 +19,16 @@ export function assertIfMatch(header: string | undefined, current: string): void
   if (!entityTags(header).includes(current)) throw new PreconditionFailed();
 }
 
+/**
+ * Whether the client has this version already, so that 304 is the answer to a GET.
+ *
+ * RFC 9110 section 13.1.2: a list of tags or `*`, compared weakly, since caches on the way make tags weak.
+ */
+export function isKnown(header: string | undefined, current: string): boolean {
+  if (header === undefined) return false;
+  return header.trim() === '*' || entityTags(header).some((tag) => tag.replace(/^W\//, '') === current);
+}
+
 /** The tags of a list. What is not a list has none: `w/"tag"` is no tag, and must not pass for the strong one in it. */
 function entityTags(list: string): string[] {
   const tag = /(W\/)?"[^"]*"/g;

@@ -100,13 +100,13 @@ export const PayloadTooLarge = defineProblem({
   code: 'payload-too-large',
   status: 413,
   title: 'The body is too large',
-  meaning: 'The body is above the limit of the installation (1 MiB by default).',
+  meaning: 'The body is above the limit of the installation (by default 1 MiB, and 200 MiB with a file).',
 });
 export const UnsupportedMediaType = defineProblem({
   code: 'unsupported-media-type',
   status: 415,
-  title: 'Send JSON',
-  meaning: 'Bodies are `application/json`.',
+  title: 'Not a type that the route takes',
+  meaning: 'Bodies are `application/json`, and `multipart/form-data` where a route takes a file.',
 });
 export const UnknownReference = defineProblem({
   code: 'unknown-reference',

@@ -1,10 +1,18 @@
 import { applyDecorators, HttpCode, SetMetadata } from '@nestjs/common';
-import { ApiBearerAuth, ApiHeader, ApiOperation, ApiResponse } from '@nestjs/swagger';
-import type { z } from 'zod';
+import { RouteConfig } from '@nestjs/platform-fastify';
+import { ApiBearerAuth, ApiBody, ApiConsumes, ApiHeader, ApiOperation } from '@nestjs/swagger';
+import { z } from 'zod';
 import type { ProblemClass } from '../errors/domain-error.js';
 import { type Access, describeAccess } from '../tenancy/access.js';
 
 export const OPERATION = 'polyclinic:operation';
+
+export interface UploadOptions {
+  /** The fields before the file, all of them text; a strict object. */
+  fields: z.ZodType;
+  /** Of the whole body, where that is less than the installation's `UPLOAD_LIMIT_BYTES`. */
+  maxBytes?: number;
+}
 
 /** All that a route promises: who may call it, what it answers, how it refuses. One source for guard, answer and OpenAPI. */
 export interface OperationOptions {
@@ -23,8 +31,17 @@ export interface OperationOptions {
   refusals?: readonly ProblemClass[];
   /** Honours `Idempotency-Key`: the answer is stored with what it did and replayed. */
   idempotent?: boolean;
-  /** The answer carries an ETag made of its `updatedAt`. */
-  etag?: boolean;
+  /**
+   * The answer carries an ETag made of its `updatedAt`, or of the stamp that the function takes from the body. A GET
+   * whose `If-None-Match` names it is answered 304.
+   */
+  etag?: boolean | ((body: never) => string);
+  /** Bodies for other statuses of success than `status`, which a handler answers through `withStatus`. */
+  alsoAnswers?: Partial<Record<207, z.ZodType>>;
+  /** The handler returns a `StreamedAnswer` of one of these types in place of a body. */
+  streams?: { contentTypes: readonly string[] };
+  /** Takes multipart/form-data, which a parameter with `@Upload()` reads; every other route refuses it. */
+  uploads?: UploadOptions;
   /** Usable before the caller's address is verified. */
   allowsUnverified?: boolean;
   /** Usable on an inactive clinic although it writes. */
@@ -35,9 +52,17 @@ export interface OperationOptions {
   unlimited?: boolean;
 }
 
-/** Declares a route. One without this declaration stops the start: nothing is open by oversight. */
+/**
+ * Declares a route. One without this declaration stops the start: nothing is open by oversight. What it answers is
+ * documented once its method is known (`documentedAnswers`).
+ */
 export function Operation(options: OperationOptions): MethodDecorator {
   const status = statusOf(options);
+  // An unread body cannot be compared, and a stream cannot be stored: neither could be replayed.
+  if (options.idempotent && (options.uploads || options.streams))
+    throw new Error(
+      `${options.id}: an Idempotency-Key needs a body that can be compared and an answer that can be stored.`,
+    );
   const documented = [
     ApiOperation({
       operationId: options.id,
@@ -45,17 +70,31 @@ export function Operation(options: OperationOptions): MethodDecorator {
       ...(options.access.kind === 'public' && { security: [] }),
       description: [options.description, `Who may: ${describeAccess(options.access)}.`].filter(Boolean).join('\n\n'),
     }),
-    ApiResponse({ status, description: 'Done.', ...(options.answers && { standardSchema: options.answers }) }),
-    ...refusalResponses(options),
   ];
   if (options.access.kind !== 'public') documented.push(ApiBearerAuth());
   if (options.idempotent) documented.push(ApiHeader(idempotencyKeyHeader));
+  if (options.uploads) documented.push(...uploadDecorators(options.uploads));
   return applyDecorators(SetMetadata(OPERATION, options), HttpCode(status), ...documented);
 }
 
 /** The status of success: 204 for a route that answers nothing, unless it says otherwise. */
 export function statusOf(options: OperationOptions): number {
-  return options.status ?? (options.answers ? 200 : 204);
+  return options.status ?? (options.answers || options.streams ? 200 : 204);
+}
+
+/** The file stands last in the form: when it comes, the fields that say what it is are known. */
+function uploadDecorators(uploads: UploadOptions): MethodDecorator[] {
+  const { $schema: _, ...fields } = z.toJSONSchema(uploads.fields, { target: 'openapi-3.0', io: 'input' });
+  const schema = {
+    ...fields,
+    properties: { ...fields.properties, file: { type: 'string', format: 'binary', description: 'The last part.' } },
+    required: [...(fields.required ?? []), 'file'],
+  };
+  return [
+    RouteConfig({ uploads }),
+    ApiConsumes('multipart/form-data'),
+    ApiBody({ schema: schema as Parameters<typeof ApiBody>[0] extends { schema: infer S } ? S : never }),
+  ];
 }
 
 const idempotencyKeyHeader = {
@@ -64,28 +103,3 @@ const idempotencyKeyHeader = {
   description: 'Any text of up to 200 characters: the same key with the same body is done once and answered again.',
   schema: { type: 'string', maxLength: 200 },
 } as const;
-
-function refusalResponses({ access, idempotent, unlimited, refusals = [] }: OperationOptions) {
-  const codes = new Map<number, string[]>([[400, ['invalid-request']]]);
-  const add = (status: number, code: string) => codes.set(status, [...new Set([...(codes.get(status) ?? []), code])]);
-  if (access.kind !== 'public') add(401, 'unauthenticated');
-  if (access.kind === 'admin') add(403, 'forbidden');
-  if (access.kind === 'clinic' || access.kind === 'organisation') {
-    add(403, 'role-too-low');
-    add(404, 'not-found');
-  }
-  if (!unlimited) add(429, 'too-many-requests');
-  add(503, 'database-unavailable');
-  if (idempotent) {
-    add(409, 'idempotency-key-busy');
-    add(422, 'idempotency-key-reused');
-  }
-  for (const { definition } of refusals) add(definition.status, definition.code);
-  return [...codes].map(([status, names]) =>
-    ApiResponse({
-      status,
-      description: names.map((name) => `\`${name}\``).join(', '),
-      content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
-    }),
-  );
-}

@@ -31,6 +31,16 @@ export function asDomainError(thrown: unknown): DomainError {
   return new InternalError(undefined, { cause: thrown });
 }
 
+/**
+ * The refusal of one item of a batch, which leaves the others alone. A fault of ours, or a database that is away, is none:
+ * it is thrown on, and ends the batch.
+ */
+export function asRefusal(thrown: unknown): DomainError {
+  const error = asDomainError(thrown);
+  if (error.definition.status >= 500) throw thrown;
+  return error;
+}
+
 /** A refusal that has no kind of its own is still the fault of the request. */
 function byStatus(status: number | undefined): ProblemClass | undefined {
   if (status === undefined) return undefined;

@@ -25,6 +25,7 @@ const crossOrigin = {
   // The package itself allows GET, HEAD and POST only.
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
   exposedHeaders: [
+    'Content-Disposition',
     'Deprecation',
     'ETag',
     'Idempotent-Replayed',

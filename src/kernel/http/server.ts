@@ -1,13 +1,15 @@
 import { type DynamicModule, RequestMethod, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
 import { LOGGER } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
 import { NestLogger } from '../observability/nest-logger.js';
 import { observeRequests } from '../observability/request-log.js';
+import { AnsweringAdapter } from './answering.adapter.js';
 import { drainMs, drainOnClose } from './draining.js';
+import { acceptUploads } from './multipart.js';
 import { serveDocumentation } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
 import { requestIdOf } from './request-ids.js';
@@ -48,13 +50,14 @@ export async function createHttpApplication(
     exclude: unversioned.map((path) => ({ path, method: RequestMethod.ALL })),
   });
   parseJson(application, server);
+  await acceptUploads(application, server, config);
   redirectUnversioned(server);
   serveDocumentation(application);
   return application;
 }
 
 function createAdapter(config: Config, filter: ProblemFilter): FastifyAdapter {
-  return new FastifyAdapter({
+  return new AnsweringAdapter({
     ...unreadableRequests(filter),
     trustProxy: trustOf(config.http.trustProxy),
     bodyLimit: config.http.bodyLimitBytes,

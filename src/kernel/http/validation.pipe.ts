@@ -2,6 +2,8 @@ import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import type { FieldError } from '../errors/domain-error.js';
 import { InvalidRequest } from './http.errors.js';
 
+type Schema = NonNullable<ArgumentMetadata['schema']>;
+
 interface Issue {
   message: string;
   code?: string;
@@ -17,15 +19,23 @@ interface Issue {
  */
 export class ValidationPipe implements PipeTransform<unknown, Promise<unknown>> {
   async transform(value: unknown, { schema, data }: ArgumentMetadata): Promise<unknown> {
-    if (!schema) return value;
-    const result = await schema['~standard'].validate(value);
-    if (!result.issues) return result.value;
-    const issues = result.issues as readonly Issue[];
-    throw new InvalidRequest(undefined, { errors: issues.flatMap((issue) => fieldErrors(issue, data)) });
+    return schema ? fitted(schema, value, data) : value;
   }
 }
 
-/** `within`: the one parameter that was checked by itself, as `@Param('userId', ...)` is. */
+/**
+ * The value as the schema makes it.
+ *
+ * @param within the one parameter that is checked by itself, as `@Param('userId', ...)` is
+ * @throws InvalidRequest that names what does not fit
+ */
+export async function fitted(schema: Schema, value: unknown, within?: string): Promise<unknown> {
+  const result = await schema['~standard'].validate(value);
+  if (!result.issues) return result.value;
+  const issues = result.issues as readonly Issue[];
+  throw new InvalidRequest(undefined, { errors: issues.flatMap((issue) => fieldErrors(issue, within)) });
+}
+
 function fieldErrors(issue: Issue, within: string | undefined): FieldError[] {
   const inner = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
   const path = within === undefined ? inner : [within, ...inner];

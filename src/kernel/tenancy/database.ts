@@ -1,7 +1,8 @@
+import { Readable, type ReadableOptions } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { QueryResultRow } from 'pg';
 import { camelCased } from '../database/column-names.js';
-import { currentStore } from './request-context.js';
+import { currentStore, inThisContext, runInContext } from './request-context.js';
 import { Transactions } from './transactions.js';
 
 /** The one way to data: SQL in the transaction of the running request or job, under the policies of its role. */
@@ -27,5 +28,25 @@ export class Database {
    */
   separately<T>(work: () => Promise<T>): Promise<T> {
     return this.transactions.inContext(currentStore().context, work);
+  }
+
+  /**
+   * Runs work under a savepoint of the running transaction. When it throws, only what it did is undone, the error goes on
+   * to the caller, and the transaction can be used further. Attempts come one after the other, or one within the other.
+   *
+   * A connection that is lost takes the whole transaction with it: then nothing further can be done in it.
+   */
+  attempt<T>(work: () => Promise<T>): Promise<T> {
+    const store = currentStore();
+    const attempts = store.attempts ?? 0;
+    return store.transaction.attempt(attempts, () => runInContext({ ...store, attempts: attempts + 1 }, work));
+  }
+
+  /**
+   * Items that are fetched while a client reads them, long after the request's transaction was committed: in `separately`,
+   * which works in here as it does in the handler. No more is fetched than is read.
+   */
+  stream<Item>(items: AsyncIterable<Item>, options?: ReadableOptions): Readable {
+    return Readable.from(inThisContext(items), options);
   }
 }

@@ -34,6 +34,8 @@ export interface RequestContext {
 interface Store {
   context: RequestContext;
   transaction: TenantTransaction;
+  /** How many attempts this work stands in, one within the other. */
+  attempts?: number;
 }
 
 const storage = new AsyncLocalStorage<Store>();
@@ -47,4 +49,19 @@ export function currentStore(): Store {
   const store = storage.getStore();
   if (!store) throw new Error('No request or job is running here: use Transactions.runAs().');
   return store;
+}
+
+/** The same items, each fetched within the request or job that runs now, whoever asks for them and when. */
+export function inThisContext<Item>(items: AsyncIterable<Item>): AsyncIterable<Item> {
+  const store = currentStore();
+  return {
+    [Symbol.asyncIterator]: () => {
+      const iterator = items[Symbol.asyncIterator]();
+      return {
+        next: () => storage.run(store, () => iterator.next()),
+        return: async (value?: unknown) =>
+          (await storage.run(store, () => iterator.return?.(value))) ?? { done: true, value },
+      };
+    },
+  };
 }

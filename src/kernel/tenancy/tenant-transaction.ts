@@ -25,6 +25,9 @@ export interface TransactionCost {
   flights: number;
 }
 
+/** What leaves a transaction such that it can be tried again from its start. */
+const writesNothing = new Set(['SELECT', 'SAVEPOINT', 'RELEASE']);
+
 /**
  * One transaction as one database role, opened by its first statement.
  *
@@ -42,6 +45,8 @@ export class TenantTransaction {
   private client: Promise<PoolClient> | undefined;
   private finished = false;
   private failure: unknown;
+  /** Savepoints that are set, one within the other. */
+  private attempts = 0;
 
   constructor(
     private readonly pool: Pool,
@@ -60,11 +65,32 @@ export class TenantTransaction {
       const result = opening
         ? await this.openWith<Row>(client, text, values)
         : await this.send<Row>(client, text, values);
-      this.wrote ||= result.command !== 'SELECT';
+      this.wrote ||= !writesNothing.has(result.command);
       return result;
     } catch (error) {
       this.failure ??= error;
       throw error;
+    }
+  }
+
+  /** Whether a connection is held. */
+  get isOpen(): boolean {
+    return this.client !== undefined;
+  }
+
+  /**
+   * Runs work under a savepoint: what it did is undone when it throws, and the transaction goes on without it.
+   *
+   * @param depth the number of attempts that the caller stands in. Two at once on one connection would undo each other.
+   */
+  async attempt<T>(depth: number, work: () => Promise<T>): Promise<T> {
+    if (depth !== this.attempts) throw new Error('Attempts in one transaction come one after the other.');
+    this.attempts += 1;
+    try {
+      await this.query(`SAVEPOINT attempt_${depth}`, []);
+      return await this.undoable(depth, work);
+    } finally {
+      this.attempts -= 1;
     }
   }
 
@@ -87,6 +113,32 @@ export class TenantTransaction {
       if (client) await this.abandon(client);
     } catch {
       // The connection could not be had or is gone: the server has rolled back by itself.
+    }
+  }
+
+  private async undoable<T>(depth: number, work: () => Promise<T>): Promise<T> {
+    const following = this.afterCommit.length;
+    try {
+      const result = await work();
+      await this.query(`RELEASE SAVEPOINT attempt_${depth}`, []);
+      return result;
+    } catch (error) {
+      this.afterCommit.length = following;
+      await this.undo(depth);
+      throw error;
+    }
+  }
+
+  /** Back to where the attempt began. Of a connection that is lost nothing is left to go back to. */
+  private async undo(depth: number): Promise<void> {
+    const client = await this.client;
+    if (!client || this.finished || isConnectionFailure(this.failure)) return;
+    try {
+      await this.send(client, `ROLLBACK TO SAVEPOINT attempt_${depth}`, []);
+      await this.send(client, `RELEASE SAVEPOINT attempt_${depth}`, []);
+      this.failure = undefined;
+    } catch (error) {
+      this.failure = error;
     }
   }
 

@@ -2,12 +2,14 @@ import { type CallHandler, type ExecutionContext, Injectable, type NestIntercept
 import { Reflector } from '@nestjs/core';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
+import type { z } from 'zod';
 import { isTransient } from '../database/failures.js';
-import type { Answer } from '../http/answer.js';
-import { etagOf } from '../http/etag.js';
+import { type Answer, AnswerWithStatus, type StreamedAnswer, withStatus } from '../http/answer.js';
+import { etagOf, isKnown } from '../http/etag.js';
 import { Idempotency } from '../http/idempotency.js';
 import { OPERATION, type OperationOptions, statusOf } from '../http/operation.decorator.js';
 import { RateLimits } from '../http/rate-limits.js';
+import { asStreamed, readied } from '../http/streams.js';
 import { Metrics } from '../observability/metrics.js';
 import type { RequestContext } from './request-context.js';
 import { type RequestTrace, traceOf } from './request-trace.js';
@@ -32,16 +34,26 @@ export class TransactionInterceptor implements NestInterceptor {
   private async answer(execution: ExecutionContext, next: CallHandler): Promise<unknown> {
     const http = execution.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
     const operation = this.reflector.get<OperationOptions>(OPERATION, execution.getHandler());
     const trace = traceOf(request);
+    if (operation.uploads) await this.letIn(trace, reply);
     const handle = async (): Promise<Answer> =>
       answerOf(operation, request, await lastValueFrom(next.handle(), { defaultValue: undefined }));
-    const reply = http.getResponse<FastifyReply>();
     const answer = await this.conduct(trace, reply, () =>
       operation.idempotent ? this.idempotency.once(request, operation.id, handle) : handle(),
     );
-    writeHeaders(reply, operation, answer);
-    return answer.body;
+    return sent(operation, request, reply, answer);
+  }
+
+  /**
+   * A body that arrives for minutes is read before the request's transaction opens. So that nobody sends one in vain, the
+   * database is asked first, in a transaction of its own, whether the caller may.
+   */
+  private letIn(trace: RequestTrace, reply: FastifyReply): Promise<unknown> {
+    const context = contextOf(trace);
+    const transaction = this.transactions.forRequest(context, () => this.rateLimits.limitTenant(context, reply));
+    return this.transactions.conduct(context, transaction, () => transaction.query('SELECT', []));
   }
 
   /** Once more from the start when the database failed in passing before anything was written or committed. */
@@ -78,8 +90,16 @@ function contextOf(trace: RequestTrace): RequestContext {
 
 /** Only what the route's schema names goes out: a column that nobody declared cannot leak. */
 function answerOf(operation: OperationOptions, request: FastifyRequest, value: unknown): Answer {
+  if (value instanceof AnswerWithStatus) return otherAnswerOf(operation, value);
+  if (operation.streams) return { status: statusOf(operation), body: asStreamed(operation, value) };
   const body = operation.answers ? operation.answers.parse(value) : undefined;
   return { status: statusOf(operation), body, location: locationOf(operation, request, body) };
+}
+
+function otherAnswerOf({ id, alsoAnswers }: OperationOptions, { status, body }: AnswerWithStatus): Answer {
+  const schema = (alsoAnswers as Record<number, z.ZodType | undefined> | undefined)?.[status];
+  if (!schema) throw new Error(`${id} does not declare that it answers ${status}.`);
+  return { status, body: schema.parse(body) };
 }
 
 function locationOf(operation: OperationOptions, request: FastifyRequest, body: unknown): string | undefined {
@@ -88,8 +108,23 @@ function locationOf(operation: OperationOptions, request: FastifyRequest, body: 
   return `/api/v1${operation.location.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name]))}`;
 }
 
-function writeHeaders(reply: FastifyReply, operation: OperationOptions, answer: Answer): void {
-  if (answer.location) reply.header('location', answer.location);
-  if (answer.replayed) reply.header('idempotent-replayed', 'true');
-  if (operation.etag) reply.header('etag', etagOf((answer.body as { updatedAt: string }).updatedAt));
+async function sent(
+  operation: OperationOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { status, body, location, replayed }: Answer,
+): Promise<unknown> {
+  if (location) reply.header('location', location);
+  if (replayed) reply.header('idempotent-replayed', 'true');
+  if (operation.streams) return readied(request, reply, body as StreamedAnswer);
+  if (status !== statusOf(operation)) return withStatus(status, body);
+  if (!operation.etag) return body;
+  const tag = etagOf(stampOf(operation.etag, body));
+  reply.header('etag', tag);
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  return isRead && isKnown(request.headers['if-none-match'], tag) ? withStatus(304, undefined) : body;
+}
+
+function stampOf(etag: NonNullable<OperationOptions['etag']>, body: unknown): string {
+  return typeof etag === 'function' ? etag(body as never) : (body as { updatedAt: string }).updatedAt;
 }
