@@ -9,4 +9,5 @@ export type ServiceReason =
   | 'count attempts'
   | 'rotate secrets'
   | 'check readiness'
+  | 'mail reports'
   | 'send mail';
