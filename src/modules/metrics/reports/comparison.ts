@@ -23,14 +23,17 @@ export function compare(metric: string, value: string | null, earlier: string | 
     value: earlier,
     change: written(change, scale),
     changePercent: before === 0n ? null : written(roundedQuotient(change * 1_000n, magnitude(before)), 1),
-    verdict: verdictOf(metric, change),
+    verdict: verdictOf(metric, Number(written(change, scale))),
   };
 }
 
-function verdictOf(metric: string, change: bigint): Difference['verdict'] {
-  if (change === 0n) return 'same';
+/** What would be written as 0.0 is neither good nor bad. */
+export const leastChange = 0.05;
+
+function verdictOf(metric: string, change: number): Difference['verdict'] {
+  if (Math.abs(change) < leastChange) return 'same';
   if (neutral.has(metric)) return null;
-  return change > 0n === lessIsBetter.has(metric) ? 'worse' : 'better';
+  return change > 0 === lessIsBetter.has(metric) ? 'worse' : 'better';
 }
 
 function sameScale(one: string, other: string): [bigint, bigint, number] {

@@ -3,7 +3,7 @@ import { type DrawnChart, drawCharts } from './chart-set.js';
 import { pageStyle } from './html-style.js';
 import { escaped } from './markup.js';
 import type { Column, Report, ReportGoal, Total } from './reports.schemas.js';
-import { Wording, writtenSpan, writtenState } from './wording.js';
+import { shownTotals, Wording, writtenSpan, writtenState } from './wording.js';
 
 const styleHash = createHash('sha256').update(pageStyle).digest('base64');
 
@@ -45,7 +45,7 @@ ${providers(report, wording)}
 
 function heading(report: Report): string {
   const { clinic } = report;
-  const place = clinic.location ? `<span>${escaped(clinic.location)}</span>` : '';
+  const place = clinic.location ? ` <span>${escaped(clinic.location)}</span>` : '';
   const mark = report.partial ? '<strong class="mark">partial</strong>' : '';
   return `<header>
 <p class="clinic">${escaped(clinic.name)}${place}</p>
@@ -86,8 +86,9 @@ function figures(charts: DrawnChart[]): string {
 
 function totals(report: Report, wording: Wording): string {
   if (report.isEmpty) return '';
-  const rows = report.totals.map((total, index) => {
-    const isFirst = total.group !== report.totals[index - 1]?.group;
+  const shown = shownTotals(report);
+  const rows = shown.map((total, index) => {
+    const isFirst = total.group !== shown[index - 1]?.group;
     const head = isFirst
       ? `<tr class="group"><th colspan="6" scope="rowgroup">${escaped(total.group)}</th></tr>\n`
       : '';

@@ -1,7 +1,7 @@
 import { colours, verdictColours } from './colours.js';
 import { escaped } from './markup.js';
 import type { Report, Total } from './reports.schemas.js';
-import { Wording, writtenSpan, writtenState } from './wording.js';
+import { shownTotals, Wording, writtenSpan, writtenState } from './wording.js';
 
 /**
  * A report as mail programs can show it: tables with inline styles, no drawings (few show SVG), and the same figures as
@@ -13,7 +13,7 @@ export function mailBody(report: Report): { text: string; html: string } {
 }
 
 function plainText(report: Report, wording: Wording): string {
-  const lines = report.isEmpty ? [] : report.totals.map((total) => plainLine(total, report, wording));
+  const lines = report.isEmpty ? [] : shownTotals(report).map((total) => plainLine(total, report, wording));
   return [
     `${report.clinic.name}: ${report.title}`,
     writtenSpan(report),
@@ -66,7 +66,7 @@ function table(report: Report, wording: Wording): string {
     (name, index) =>
       `<th style="${index === 0 ? cell : number};${soft};font-size:12px;text-align:${index === 0 ? 'left' : 'right'}">${escaped(name)}</th>`,
   );
-  const rows = report.totals.map((total) => row(total, wording));
+  const rows = shownTotals(report).map((total) => row(total, wording));
   return `<table role="presentation" style="width:100%;border-collapse:collapse"><tr>${head.join('')}</tr>\n${rows.join('\n')}\n</table>`;
 }
 

@@ -5,7 +5,7 @@ import { type DrawnChart, drawCharts } from './chart-set.js';
 import { colours, verdictColours } from './colours.js';
 import { cardsOf } from './html-page.js';
 import type { Report, ReportGoal, Total } from './reports.schemas.js';
-import { Wording, writtenSpan, writtenState } from './wording.js';
+import { shownTotals, Wording, writtenSpan, writtenState } from './wording.js';
 
 type Fonts = Record<string, Record<string, string>>;
 
@@ -103,9 +103,10 @@ function figure({ chart, svg }: DrawnChart, width: number): Content {
 function totals(report: Report, wording: Wording): Content[] {
   if (report.isEmpty) return [];
   const names = ['Metric', 'This period', report.previousPeriod.period, 'Change', report.lastYear.period, 'Change'];
-  const rows = report.totals.flatMap((total, index): TableCell[][] => {
+  const shown = shownTotals(report);
+  const rows = shown.flatMap((total, index): TableCell[][] => {
     const row = totalRow(total, wording);
-    return total.group === report.totals[index - 1]?.group ? [row] : [groupRow(total.group, names.length), row];
+    return total.group === shown[index - 1]?.group ? [row] : [groupRow(total.group, names.length), row];
   });
   return [section('All figures', names, rows, ['*', 68, 62, 92, 62, 92])];
 }

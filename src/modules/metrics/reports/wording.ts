@@ -1,4 +1,5 @@
-import type { DataType, Report } from './reports.schemas.js';
+import { leastChange } from './comparison.js';
+import type { DataType, Report, Total } from './reports.schemas.js';
 
 /** How numbers and times of a report are written for people. The exact values are in its JSON. */
 export class Wording {
@@ -65,7 +66,7 @@ const oneOrNone = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 });
 
 function signOf(change: string): string {
   const value = Number(change);
-  if (value === 0) return '±';
+  if (Math.abs(value) < leastChange) return '±';
   return value > 0 ? '+' : '−';
 }
 
@@ -74,6 +75,13 @@ const dayFormat = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'lon
 /** `16 – 22 November 2026` */
 export function writtenSpan({ from, to }: { from: string; to: string }): string {
   return from === to ? dayFormat.format(Date.parse(from)) : dayFormat.formatRange(Date.parse(from), Date.parse(to));
+}
+
+/** The totals that there is anything to tell of. */
+export function shownTotals(report: Report): Total[] {
+  return report.totals.filter(({ value, previousPeriod, lastYear }) =>
+    [value, previousPeriod.value, lastYear.value].some((each) => each !== null),
+  );
 }
 
 /** The sentence under the heading of a report. */
