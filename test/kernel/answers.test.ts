@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Post } from '@nestjs/common';
 import { z } from 'zod';
 import { demoAddress } from '../../src/demo/demo.js';
 import { type AnswerWithStatus, withStatus } from '../../src/kernel/http/answer.js';

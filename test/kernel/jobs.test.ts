@@ -193,7 +193,7 @@ describe('A job that was given up', () => {
   it('is listed for an admin without its payload, and runs again when told to', async () => {
     const id = await giveUp();
     const token = await service.tokenOf('admin@polyclinic.example');
-    const list = await service.call('GET', '/instance/jobs', { token });
+    const list = await service.call('GET', '/instance/jobs/dead', { token });
     expect(list.body).toEqual({
       data: [expect.objectContaining({ id, name: 'test.fail', attempts: 3, lastError: 'Error', key: null })],
       nextCursor: null,
@@ -202,7 +202,7 @@ describe('A job that was given up', () => {
 
     expect((await service.call('POST', `/instance/jobs/${id}/retry`, { token })).status).toBe(204);
     await until(() => done.includes('failed at first'));
-    expect((await service.call('GET', '/instance/jobs', { token })).body.data).toEqual([]);
+    expect((await service.call('GET', '/instance/jobs/dead', { token })).body.data).toEqual([]);
     const again = await service.call('POST', `/instance/jobs/${id}/retry`, { token });
     expect([again.status, again.body.code]).toEqual([404, 'not-found']);
   });
@@ -217,7 +217,7 @@ describe('A job that was given up', () => {
     let cursor: string | null = null;
     do {
       const at: string = cursor === null ? '' : `&cursor=${cursor}`;
-      const { body } = await service.call('GET', `/instance/jobs?limit=2${at}`, { token });
+      const { body } = await service.call('GET', `/instance/jobs/dead?limit=2${at}`, { token });
       seen.push(...body.data.map((job: { id: string }) => job.id));
       cursor = body.nextCursor;
     } while (cursor !== null);
@@ -232,7 +232,8 @@ describe('A job that was given up', () => {
     [undefined, 401],
   ] as const)('is nothing to %s', async (role, status) => {
     const options = role ? { token: await service.tokenOf(demoAddress(role, 'northside')) } : {};
-    expect((await service.call('GET', '/instance/jobs', options)).status).toBe(status);
+    for (const path of ['/instance/jobs', '/instance/jobs/dead'])
+      expect((await service.call('GET', path, options)).status).toBe(status);
     expect((await service.call('POST', '/instance/jobs/1/retry', options)).status).toBe(status);
   });
 

@@ -214,6 +214,7 @@ describe('Every function', () => {
       'jobs.dead',
       'jobs.enqueue',
       'jobs.queue_health',
+      'jobs.recent_runs',
       'jobs.retry',
       'jobs.tick',
       'public.check_clinic_access',
@@ -222,7 +223,9 @@ describe('Every function', () => {
 
   it('builds no statement out of what it is given: those that build any take their tables from a list of the owner', async () => {
     expect(
-      await names(`SELECT n.nspname || '.' || f.proname AS name ${ourFunctions} AND f.prosrc ~* '\\mexecute\\M' ORDER BY 1`),
+      await names(
+        `SELECT n.nspname || '.' || f.proname AS name ${ourFunctions} AND f.prosrc ~* '\\mexecute\\M' ORDER BY 1`,
+      ),
     ).toEqual(['app.add_fact_partitions', 'app.clinic_has_facts', 'app.close_partition']);
     const writers = await names(`SELECT DISTINCT a.privilege_type || ' ' || r.rolname AS name
       FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee

@@ -6,6 +6,7 @@ import { LOGGER } from '../observability/logger.js';
 import { Metrics } from '../observability/metrics.js';
 import { JobFailure, JobInterrupted } from './job-failure.js';
 import { JobRegistry, type RegisteredJob } from './job-registry.js';
+import { RunHistory } from './run-history.js';
 
 /** Runs the handlers: payload checked, outcome logged and counted, failures put into words that may be kept. */
 @Injectable()
@@ -14,6 +15,7 @@ export class JobRuns {
     private readonly registry: JobRegistry,
     @Inject(LOGGER) private readonly logger: Logger,
     private readonly metrics: Metrics,
+    private readonly history: RunHistory,
   ) {}
 
   taskList(): TaskList {
@@ -24,10 +26,13 @@ export class JobRuns {
     return Object.fromEntries(tasks);
   }
 
-  private async run(job: RegisteredJob, payload: unknown, { job: { id, attempts }, abortSignal }: JobHelpers) {
+  private async run(job: RegisteredJob, payload: unknown, helpers: JobHelpers) {
+    const { id, attempts } = helpers.job;
+    const end = await this.history.begin(job, helpers);
     const started = performance.now();
-    const failure = await attempt(job, payload, abortSignal);
+    const failure = await attempt(job, payload, helpers.abortSignal);
     const durationMs = performance.now() - started;
+    await end(durationMs, failure?.message ?? null);
     const outcome = failure ? 'failed' : 'done';
     this.metrics.jobFinished(job.name, outcome, durationMs / 1000);
     const line = { job: job.name, jobId: id, attempt: attempts, outcome, durationMs: Math.round(durationMs) };

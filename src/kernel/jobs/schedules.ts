@@ -7,6 +7,7 @@ import { Database } from '../tenancy/database.js';
 import { Transactions } from '../tenancy/transactions.js';
 import { JobFailure } from './job-failure.js';
 import { JobRegistry } from './job-registry.js';
+import { scheduleZone } from './schedule-times.js';
 
 /** Ticks the scheduled jobs. A tick only enqueues, with the job and its minute as the key: ten instances, one run. */
 @Injectable()
@@ -24,7 +25,7 @@ export class Schedules implements OnApplicationBootstrap {
       if (schedule === undefined) continue;
       const cron = CronJob.from({
         cronTime: schedule,
-        timeZone: 'UTC',
+        timeZone: scheduleZone,
         start: true,
         onTick: () => void this.tick(name, new Date()),
       });

@@ -3,7 +3,7 @@ import { ApiTags } from '@nestjs/swagger';
 import { InvalidCursor, NotFound } from '../../kernel/http/http.errors.js';
 import { Operation } from '../../kernel/http/operation.decorator.js';
 import { adminOnly } from '../../kernel/tenancy/access.js';
-import { DeadJobs, DeadJobsQuery, JobId } from './jobs.schemas.js';
+import { DeadJobs, DeadJobsQuery, JobId, ServiceJobs } from './jobs.schemas.js';
 import { JobsService } from './jobs.service.js';
 
 @ApiTags('instance')
@@ -13,14 +13,25 @@ export class JobsController {
 
   @Get()
   @Operation({
+    id: 'listJobs',
+    summary: 'List the jobs of the service, when they run next, and how their last runs ended',
+    access: adminOnly,
+    answers: ServiceJobs,
+  })
+  list(): Promise<ServiceJobs> {
+    return this.jobs.list();
+  }
+
+  @Get('dead')
+  @Operation({
     id: 'listDeadJobs',
     summary: 'List the jobs that were given up',
     access: adminOnly,
     answers: DeadJobs,
     refusals: [InvalidCursor],
   })
-  list(@Query({ schema: DeadJobsQuery }) query: DeadJobsQuery): Promise<DeadJobs> {
-    return this.jobs.list(query);
+  listDead(@Query({ schema: DeadJobsQuery }) query: DeadJobsQuery): Promise<DeadJobs> {
+    return this.jobs.listDead(query);
   }
 
   @Post(':jobId/retry')
