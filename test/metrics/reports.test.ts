@@ -155,7 +155,9 @@ describe('The page of a report', () => {
   it('needs nothing else and may do nothing: no script, no address, and a policy that allows its one style sheet', async () => {
     const page = await read('weekly/2026-W10?format=html');
     expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
-    expect(page.text).not.toMatch(/<script|javascript:|<link|<img|<iframe|<object|\son\w+=|\sstyle=|@import|url\((?!#)/i);
+    expect(page.text).not.toMatch(
+      /<script|javascript:|<link|<img|<iframe|<object|\son\w+=|\sstyle=|@import|url\((?!#)/i,
+    );
     expect(page.text.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/https?:/);
     const [, style = ''] = /<style>([\s\S]*?)<\/style>/.exec(page.text) ?? [];
     const hash = createHash('sha256').update(style).digest('base64');
