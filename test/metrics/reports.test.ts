@@ -231,13 +231,13 @@ describe('Periods', () => {
   });
 
   it('have one of the same number a year before; a 53rd week the 52nd', () => {
-    const before = (kind: 'weekly' | 'monthly', name: string) => {
+    const yearEarlier = (kind: 'weekly' | 'monthly', name: string) => {
       const period = periodNamed(kind, name);
       return period && yearBefore(period).name;
     };
-    expect(before('weekly', '2026-W47')).toBe('2025-W47');
-    expect(before('weekly', '2026-W53')).toBe('2025-W52');
-    expect(before('monthly', '2024-02')).toBe('2023-02');
+    expect(yearEarlier('weekly', '2026-W47')).toBe('2025-W47');
+    expect(yearEarlier('weekly', '2026-W53')).toBe('2025-W52');
+    expect(yearEarlier('monthly', '2024-02')).toBe('2023-02');
   });
 
   it('that are not over are compared with their first days, and with none of the next period', () => {
