@@ -1,4 +1,5 @@
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
+import { comparedDays, daysOf } from '../../src/modules/metrics/dashboards/widget-range.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
 let service: Service;
@@ -235,6 +236,7 @@ describe('A widget', () => {
     expect(await save('line', { ...series, providerId: foreign?.id })).toEqual([422, 'config.providerId']);
     expect(await save('goal', series)).toEqual([422, 'config']);
     expect(await save('line', { ...series, metrics: [] })).toMatchObject([400, expect.stringMatching(/^config/)]);
+    expect(await save('line', { ...series, metrics: ['production', 'profit'] })).toEqual([422, 'config.metrics']);
     expect(await save('pie', series)).toEqual([400, 'kind']);
     expect(await save('line', { ...series, clinicId: foreignClinicId })).toMatchObject([400, expect.anything()]);
     expect((await send('provider', 'GET', `/${id}/widgets`)).body.data).toEqual([]);
@@ -247,5 +249,66 @@ describe('A widget', () => {
     const outcomes = made.map((answer) => outcome(answer).join(' '));
     expect(outcomes.filter((each) => each.startsWith('201'))).toHaveLength(50);
     expect(outcomes.filter((each) => each === '409 too-many-widgets')).toHaveLength(5);
+  });
+});
+
+describe('The figures of a dashboard', () => {
+  it('are those of each widget over its range, beside those that they are compared with', async () => {
+    const { id } = await newDashboard('provider', { name: 'Figures', isShared: true });
+    const config = { metrics: ['production', 'collection_rate'], granularity: 'daily', range: 'last_7_days' };
+    const widget = await newWidget('provider', id, { ...config, comparison: 'previous_period' });
+    const [day] = await service.database.sql<{ today: string; earlier: string }>(
+      `SELECT (now() AT TIME ZONE time_zone)::date::text AS today, ((now() AT TIME ZONE time_zone)::date - 7)::text AS earlier
+         FROM clinics WHERE id = $1`,
+      [clinicId],
+    );
+    await service.database.sql(
+      `INSERT INTO financial_metrics (clinic_id, date, metric_type, amount)
+       VALUES ($1, $2, 'production', 200), ($1, $2, 'collection', 150), ($1, $3, 'production', 100.50)`,
+      [clinicId, day?.today, day?.earlier],
+    );
+    await service.database.sql('SELECT app.roll_up_dirty_days(100)');
+    const { status, body } = await send('viewer', 'GET', `/${id}/data`);
+    expect([status, body.today]).toEqual([200, day?.today]);
+    expect(body.data).toMatchObject([{ widgetId: widget.id, problem: null }]);
+    const [{ present, compared }] = body.data;
+    expect(present.series.map(({ metric, total }: { metric: string; total: string }) => [metric, total])).toEqual([
+      ['production', '200.00'],
+      ['collection_rate', '75.00'],
+    ]);
+    expect(present.series[0].points).toHaveLength(7);
+    expect(present.series[0].points[6]).toMatchObject({ periodStart: day?.today, value: '200.00', partial: true });
+    expect([compared.to, compared.series[0].total]).toEqual([day?.earlier, '100.50']);
+  });
+
+  it('are there for the other widgets when a metric of one is gone', async () => {
+    const { id } = await newDashboard('provider', { name: 'Gone' });
+    const [one] = [await newWidget('provider', id), await newWidget('provider', id)];
+    await service.database.sql(`UPDATE widgets SET config = jsonb_set(config, '{metrics}', '["gone"]') WHERE id = $1`, [
+      one.id,
+    ]);
+    const { body } = await send('provider', 'GET', `/${id}/data`);
+    expect(body.data).toMatchObject([
+      { widgetId: one.id, problem: 'unknown-metric', present: null },
+      { problem: null, present: { series: [{ metric: 'production' }, { metric: 'collections' }] } },
+    ]);
+  });
+
+  it.each([
+    ['last_7_days', '2026-11-15'],
+    ['last_30_days', '2026-10-23'],
+    ['last_12_weeks', '2026-08-31'],
+    ['last_12_months', '2025-12-01'],
+    ['this_week', '2026-11-16'],
+    ['this_month', '2026-11-01'],
+    ['this_year', '2026-01-01'],
+  ] as const)('of %s begin on %s', (range, from) => {
+    expect(daysOf(range, '2026-11-21')).toEqual({ from, to: '2026-11-21' });
+  });
+
+  it('are compared with as many days before, or with the same of last year', () => {
+    const days = { from: '2024-02-20', to: '2024-02-29' };
+    expect(comparedDays(days, 'previous_period')).toEqual({ from: '2024-02-10', to: '2024-02-19' });
+    expect(comparedDays(days, 'previous_year')).toEqual({ from: '2023-02-20', to: '2023-02-28' });
   });
 });

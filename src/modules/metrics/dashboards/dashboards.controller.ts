@@ -4,6 +4,8 @@ import { InvalidCursor, PreconditionFailed, UnknownReference } from '../../../ke
 import { Operation } from '../../../kernel/http/operation.decorator.js';
 import { Uuid } from '../../../kernel/http/primitives.js';
 import { clinicRole } from '../../../kernel/tenancy/access.js';
+import { DashboardData } from './dashboard-data.schemas.js';
+import { DashboardDataService } from './dashboard-data.service.js';
 import { DashboardNotShared, NotYourDashboard, TooManyDashboards } from './dashboards.errors.js';
 import {
   ClinicDefault,
@@ -18,7 +20,10 @@ import { DashboardsService } from './dashboards.service.js';
 @ApiTags('dashboards')
 @Controller('clinics/:clinicId/dashboards')
 export class DashboardsController {
-  constructor(private readonly dashboards: DashboardsService) {}
+  constructor(
+    private readonly dashboards: DashboardsService,
+    private readonly figures: DashboardDataService,
+  ) {}
 
   @Get()
   @Operation({
@@ -103,6 +108,20 @@ export class DashboardsController {
     @Param('dashboardId', { schema: Uuid }) dashboardId: string,
   ): Promise<Dashboard> {
     return this.dashboards.get(clinicId, dashboardId);
+  }
+
+  @Get(':dashboardId/data')
+  @Operation({
+    id: 'getDashboardData',
+    summary: 'Read the figures of all widgets of a dashboard, but for goals',
+    access: clinicRole('viewer'),
+    answers: DashboardData,
+  })
+  data(
+    @Param('clinicId', { schema: Uuid }) clinicId: string,
+    @Param('dashboardId', { schema: Uuid }) dashboardId: string,
+  ): Promise<DashboardData> {
+    return this.figures.get(clinicId, dashboardId);
   }
 
   @Patch(':dashboardId')

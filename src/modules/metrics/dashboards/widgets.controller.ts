@@ -4,6 +4,7 @@ import { PreconditionFailed, UnknownReference } from '../../../kernel/http/http.
 import { Operation } from '../../../kernel/http/operation.decorator.js';
 import { Uuid } from '../../../kernel/http/primitives.js';
 import { clinicRole } from '../../../kernel/tenancy/access.js';
+import { UnknownMetric } from '../aggregations/aggregations.errors.js';
 import { NotYourDashboard, TooManyWidgets } from './dashboards.errors.js';
 import { NewWidget, Widget, WidgetChanges, Widgets } from './widgets.schemas.js';
 import { WidgetsService } from './widgets.service.js';
@@ -37,7 +38,7 @@ export class WidgetsController {
     location: '/clinics/{clinicId}/dashboards/{dashboardId}/widgets/{id}',
     idempotent: true,
     etag: true,
-    refusals: [NotYourDashboard, TooManyWidgets, UnknownReference],
+    refusals: [NotYourDashboard, TooManyWidgets, UnknownMetric, UnknownReference],
   })
   create(
     @Param('clinicId', { schema: Uuid }) clinicId: string,
@@ -70,7 +71,7 @@ export class WidgetsController {
     access: clinicRole('viewer'),
     answers: Widget,
     etag: true,
-    refusals: [NotYourDashboard, PreconditionFailed, UnknownReference],
+    refusals: [NotYourDashboard, PreconditionFailed, UnknownMetric, UnknownReference],
   })
   change(
     @Param('clinicId', { schema: Uuid }) clinicId: string,

@@ -11,7 +11,7 @@ const ranges = [
   'this_week',
   'this_month',
   'this_year',
-];
+] as const;
 
 const MetricsConfig = z
   .strictObject({

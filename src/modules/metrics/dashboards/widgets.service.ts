@@ -4,6 +4,8 @@ import type { FieldError } from '../../../kernel/errors/domain-error.js';
 import { assertIfMatch, etagOf } from '../../../kernel/http/etag.js';
 import { NotFound, UnknownReference } from '../../../kernel/http/http.errors.js';
 import { Database } from '../../../kernel/tenancy/database.js';
+import { UnknownMetric } from '../aggregations/aggregations.errors.js';
+import { MetricReader } from '../aggregations/metric-reader.js';
 import { TooManyWidgets } from './dashboards.errors.js';
 import { DashboardsService } from './dashboards.service.js';
 import type { NewWidget, Widget, WidgetChanges, WidgetConfig, Widgets } from './widgets.schemas.js';
@@ -17,6 +19,7 @@ export class WidgetsService {
   constructor(
     private readonly database: Database,
     private readonly dashboards: DashboardsService,
+    private readonly metrics: MetricReader,
   ) {}
 
   async list(clinicId: string, dashboardId: string): Promise<Widgets> {
@@ -74,16 +77,27 @@ export class WidgetsService {
     await this.database.query(endPlacement, [clinicId, dashboardId, widgetId]);
   }
 
-  /** A widget that shows nothing, or another clinic's, is refused when it is saved and not found out when it is looked at. */
+  /** What shows nothing, or another clinic's, is refused when it is saved, not found out later. @throws UnknownMetric */
   private async refuseMisfit(clinicId: string, kind: string, config: WidgetConfig): Promise<void> {
     const isOfGoal = 'goalId' in config;
     if (isOfGoal !== (kind === 'goal'))
       throw misfit('config', 'Widgets of the kind `goal` name a goal, others name metrics.');
     if (isOfGoal) return;
+    await this.metrics.totals({ clinicId, metrics: config.metrics, ...anyDay }).catch(withinConfig);
     if (!config.providerId) return;
     const provider = await this.database.first(getProvider, [clinicId, config.providerId]);
     if (!provider) throw misfit('config.providerId', 'The clinic has no provider of this id.');
   }
+}
+
+/** Which day is all the same: it is asked for what the reader refuses, a code that it does not know. */
+const anyDay = { from: '2026-01-01', to: '2026-01-01' };
+
+/** The reader names the parameter as its own route has it. */
+function withinConfig(error: unknown): never {
+  if (!(error instanceof UnknownMetric)) throw error;
+  const errors = error.errors?.map((each) => ({ ...each, path: `config.${each.path}` }));
+  throw new UnknownMetric(undefined, { ...(errors && { errors }) });
 }
 
 function misfit(path: string, message: string): InstanceType<typeof UnknownReference> {

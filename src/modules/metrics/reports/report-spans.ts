@@ -1,4 +1,4 @@
-import { addDays, daysBetween, type Period, shifted, yearBefore } from './period.js';
+import { daysBetween, type Period, shifted, yearBefore } from './period.js';
 
 export interface Span {
   period: string;
@@ -34,6 +34,6 @@ const whole = ({ name, from, to }: Period): Span => ({ period: name, from, to })
 
 /** The first days of a period, and never one of the next. */
 function beginning(period: Period, days: number): Span {
-  const last = addDays(period.from, days - 1);
-  return { ...whole(period), to: last < period.to ? last : period.to };
+  const all = daysBetween(period.from, period.to);
+  return { ...whole(period), to: all[days - 1] ?? period.to };
 }
