@@ -7,6 +7,7 @@ export type ServiceReason =
   | 'sweep expired keys'
   | 'sweep sessions'
   | 'count attempts'
+  | 'roll up facts'
   | 'rotate secrets'
   | 'check readiness'
   | 'mail reports'
