@@ -230,13 +230,14 @@ describe('Periods', () => {
     }
   });
 
-  it('have one of the same number a year before; a 53rd week the 52nd', () => {
+  it('have one a year before: the month of the same number, the week 52 weeks earlier', () => {
     const yearEarlier = (kind: 'weekly' | 'monthly', name: string) => {
       const period = periodNamed(kind, name);
       return period && yearBefore(period).name;
     };
     expect(yearEarlier('weekly', '2026-W47')).toBe('2025-W47');
-    expect(yearEarlier('weekly', '2026-W53')).toBe('2025-W52');
+    expect(yearEarlier('weekly', '2026-W53')).toBe('2026-W01');
+    expect(yearEarlier('weekly', '2027-W10')).toBe('2026-W11');
     expect(yearEarlier('monthly', '2024-02')).toBe('2023-02');
   });
 
