@@ -17,4 +17,5 @@ export type ServiceReason =
   | 'merge imports'
   | 'run imports'
   | 'clean up imports'
+  | 'mail reports'
   | 'send mail';
