@@ -14,7 +14,8 @@ import { touchUpdatedAt } from '../support/touch-updated-at.js';
  * What is measured. A base definition is a measure that the roll-ups take from the facts; a composite one is a formula
  * over others, kept as it was written and, for evaluation, in postfix order over base codes.
  *
- * A rate is a formula over sums: the rate of a month is not the mean of the rates of its days.
+ * The rate of a month is not the mean of the rates of its days: it is a formula over sums, or, where the facts bring a
+ * rate, weighted with what that is a rate of.
  */
 export class CreateMetricDefinitions1795219203100 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
@@ -80,7 +81,7 @@ const definitions = `
     CONSTRAINT metric_definitions_description_check CHECK (length(description) BETWEEN 1 AND 2000),
     CONSTRAINT metric_definitions_category_check CHECK (length(category) BETWEEN 1 AND 200),
     CONSTRAINT metric_definitions_data_type_check CHECK (data_type IN ('currency', 'integer', 'percentage', 'duration', 'decimal')),
-    CONSTRAINT metric_definitions_behaviour_check CHECK (behaviour IN ('sum', 'last')),
+    CONSTRAINT metric_definitions_behaviour_check CHECK (behaviour IN ('sum', 'mean', 'last')),
     -- A row without a clinic is everybody's to read: only what the system itself brings may be one.
     CONSTRAINT metric_definitions_is_system_check CHECK (is_system = (clinic_id IS NULL)),
     -- What a clinic defines is a formula: base measures are what the roll-ups take from the facts.
@@ -93,7 +94,7 @@ const definitions = `
   COMMENT ON COLUMN public.metric_definitions.postfix IS
     'The formula in postfix order over base codes, for app.evaluate_postfix; formulas within it are written out';
   COMMENT ON COLUMN public.metric_definitions.behaviour IS
-    'How days become a period: sum of all, or the last known (patients that are active are not added up)';
+    'How facts become a period: their sum, their mean weighted with what they are rates of, or the last known';
 `;
 
 const ownCodes = `
@@ -151,54 +152,49 @@ const evaluation = `
 `;
 
 const measures = `
-  -- Rates of a fact are weighted with what they are rates of, so that sums of them can be divided again.
+  -- A rate comes with what it is a rate of: roll-ups weight it with that. Where nothing happened there is no rate.
   CREATE VIEW app.measures WITH (security_invoker = true) AS
-    SELECT f.clinic_id, f.date, f.provider_id, f.id AS fact_id,
+    SELECT f.clinic_id, f.date, f.provider_id,
            CASE f.metric_type WHEN 'production' THEN 'production' WHEN 'collection' THEN 'collections'
              WHEN 'adjustment' THEN 'adjustments' WHEN 'write_off' THEN 'write_offs' WHEN 'refund' THEN 'refunds'
              WHEN 'expense' THEN 'expenses' END AS code,
-           f.amount::numeric AS value
+           f.amount::numeric AS value, NULL::integer AS weight, NULL::uuid AS level_of
       FROM public.financial_metrics f
     UNION ALL
-    SELECT f.clinic_id, f.date, f.provider_id, f.id, m.code, m.value
+    SELECT f.clinic_id, f.date, f.provider_id, m.code, m.value, m.weight, NULL::uuid
       FROM public.appointment_metrics f CROSS JOIN LATERAL (VALUES
-        ('appointments', f.scheduled_count::numeric),
-        ('completed_appointments', f.completed_count::numeric),
-        ('cancelled_appointments', f.cancelled_count::numeric),
-        ('no_shows', f.no_show_count::numeric),
-        ('appointment_production', f.production_amount),
-        ('appointment_minutes', f.average_duration * f.completed_count),
-        ('appointments_with_duration', CASE WHEN f.average_duration IS NOT NULL THEN f.completed_count::numeric END),
-        ('utilization_points', f.utilization_rate * f.scheduled_count),
-        ('appointments_with_utilization', CASE WHEN f.utilization_rate IS NOT NULL THEN f.scheduled_count::numeric END)
-      ) AS m (code, value) WHERE m.value IS NOT NULL
+        ('appointments', f.scheduled_count::numeric, NULL::integer),
+        ('completed_appointments', f.completed_count::numeric, NULL),
+        ('cancelled_appointments', f.cancelled_count::numeric, NULL),
+        ('no_shows', f.no_show_count::numeric, NULL),
+        ('appointment_production', f.production_amount, NULL),
+        ('average_appointment_duration', f.average_duration, f.completed_count),
+        ('utilization', f.utilization_rate, f.scheduled_count)
+      ) AS m (code, value, weight) WHERE m.value IS NOT NULL AND m.weight IS DISTINCT FROM 0
     UNION ALL
-    SELECT f.clinic_id, f.date, NULL::uuid, f.id, m.code, m.value
+    SELECT f.clinic_id, f.date, NULL::uuid, m.code, m.value, m.weight, NULL::uuid
       FROM public.call_metrics f CROSS JOIN LATERAL (VALUES
-        ('calls', f.total_calls::numeric),
-        ('connected_calls', f.connected_calls::numeric),
-        ('voicemails', f.voicemails::numeric),
-        ('calls_booked', f.appointments_scheduled::numeric),
-        ('call_seconds', f.average_call_duration * f.connected_calls),
-        ('calls_with_duration', CASE WHEN f.average_call_duration IS NOT NULL THEN f.connected_calls::numeric END)
-      ) AS m (code, value) WHERE m.value IS NOT NULL
+        ('calls', f.total_calls::numeric, NULL::integer),
+        ('connected_calls', f.connected_calls::numeric, NULL),
+        ('voicemails', f.voicemails::numeric, NULL),
+        ('calls_booked', f.appointments_scheduled::numeric, NULL),
+        ('average_call_duration', f.average_call_duration, f.connected_calls)
+      ) AS m (code, value, weight) WHERE m.value IS NOT NULL AND m.weight IS DISTINCT FROM 0
     UNION ALL
-    SELECT f.clinic_id, f.date, NULL::uuid, f.id, m.code, m.value
+    SELECT f.clinic_id, f.date, NULL::uuid, m.code, m.value, m.weight, CASE m.code WHEN 'active_patients' THEN f.id END
       FROM public.patient_metrics f CROSS JOIN LATERAL (VALUES
-        ('active_patients', f.active_patients::numeric),
-        ('new_patients', f.new_patients::numeric),
-        ('reactivated_patients', f.reactivated_patients::numeric),
-        ('lost_patients', f.lost_patients::numeric),
-        ('retention_points', f.patient_retention_rate * coalesce(f.active_patients, 1)),
-        ('patients_with_retention', CASE WHEN f.patient_retention_rate IS NOT NULL THEN coalesce(f.active_patients, 1)::numeric END),
-        ('patient_value_total', f.average_patient_value * coalesce(f.active_patients, 1)),
-        ('patients_with_value', CASE WHEN f.average_patient_value IS NOT NULL THEN coalesce(f.active_patients, 1)::numeric END),
-        ('recare_points', f.recare_compliance_rate * coalesce(f.active_patients, 1)),
-        ('patients_with_recare', CASE WHEN f.recare_compliance_rate IS NOT NULL THEN coalesce(f.active_patients, 1)::numeric END),
-        ('acceptance_points', f.treatment_acceptance_rate * coalesce(f.active_patients, 1)),
-        ('patients_with_acceptance', CASE WHEN f.treatment_acceptance_rate IS NOT NULL THEN coalesce(f.active_patients, 1)::numeric END)
-      ) AS m (code, value) WHERE m.value IS NOT NULL;
-  COMMENT ON VIEW app.measures IS 'Every fact as one row per measure: what the roll-ups add up, and what they are checked against';
+        ('active_patients', f.active_patients::numeric, NULL::integer),
+        ('new_patients', f.new_patients::numeric, NULL),
+        ('reactivated_patients', f.reactivated_patients::numeric, NULL),
+        ('lost_patients', f.lost_patients::numeric, NULL),
+        ('retention', f.patient_retention_rate, coalesce(f.active_patients, 1)),
+        ('average_patient_value', f.average_patient_value, coalesce(f.active_patients, 1)),
+        ('recare_compliance', f.recare_compliance_rate, coalesce(f.active_patients, 1)),
+        ('treatment_acceptance', f.treatment_acceptance_rate, coalesce(f.active_patients, 1))
+      ) AS m (code, value, weight) WHERE m.value IS NOT NULL AND m.weight IS DISTINCT FROM 0;
+  COMMENT ON VIEW app.measures IS 'Every fact as one row per measure: what roll-ups are made of and checked against';
+  COMMENT ON COLUMN app.measures.weight IS 'Of a rate: what it is a rate of';
+  COMMENT ON COLUMN app.measures.level_of IS 'Of a level, the fact: the last of a day counts, 900 patients twice are not 1,800';
   GRANT SELECT ON app.measures TO service_role;
 `;
 
@@ -216,28 +212,21 @@ const baseDefinitions = `
     ('cancelled_appointments', 'Cancelled appointments', NULL, 'integer', 'appointments', 'sum'),
     ('no_shows', 'No-shows', 'Appointments to which nobody came', 'integer', 'appointments', 'sum'),
     ('appointment_production', 'Production of appointments', 'What the appointments themselves name', 'currency', 'appointments', 'sum'),
-    ('appointment_minutes', 'Minutes of appointments', 'Average duration times completed appointments', 'duration', 'parts', 'sum'),
-    ('appointments_with_duration', 'Appointments with a duration', NULL, 'integer', 'parts', 'sum'),
-    ('utilization_points', 'Utilization, weighted', 'Percent times scheduled appointments', 'decimal', 'parts', 'sum'),
-    ('appointments_with_utilization', 'Appointments with a utilization', NULL, 'integer', 'parts', 'sum'),
+    ('average_appointment_duration', 'Average duration of an appointment', 'Minutes; weighted with the completed appointments', 'duration', 'appointments', 'mean'),
+    ('utilization', 'Utilization', 'Percent of the chair time used; weighted with the scheduled appointments', 'percentage', 'appointments', 'mean'),
     ('calls', 'Calls', NULL, 'integer', 'calls', 'sum'),
     ('connected_calls', 'Connected calls', NULL, 'integer', 'calls', 'sum'),
     ('voicemails', 'Voicemails', NULL, 'integer', 'calls', 'sum'),
     ('calls_booked', 'Appointments booked by telephone', NULL, 'integer', 'calls', 'sum'),
-    ('call_seconds', 'Seconds of calls', 'Average duration times connected calls', 'duration', 'parts', 'sum'),
-    ('calls_with_duration', 'Calls with a duration', NULL, 'integer', 'parts', 'sum'),
+    ('average_call_duration', 'Average duration of a call', 'Seconds; weighted with the connected calls', 'duration', 'calls', 'mean'),
     ('active_patients', 'Active patients', 'As last reported', 'integer', 'patients', 'last'),
     ('new_patients', 'New patients', NULL, 'integer', 'patients', 'sum'),
     ('reactivated_patients', 'Reactivated patients', NULL, 'integer', 'patients', 'sum'),
     ('lost_patients', 'Lost patients', NULL, 'integer', 'patients', 'sum'),
-    ('retention_points', 'Retention, weighted', 'Percent times active patients', 'decimal', 'parts', 'sum'),
-    ('patients_with_retention', 'Patients with a retention', NULL, 'integer', 'parts', 'sum'),
-    ('patient_value_total', 'Value of all patients', 'Average value times active patients', 'currency', 'parts', 'sum'),
-    ('patients_with_value', 'Patients with a value', NULL, 'integer', 'parts', 'sum'),
-    ('recare_points', 'Recare compliance, weighted', 'Percent times active patients', 'decimal', 'parts', 'sum'),
-    ('patients_with_recare', 'Patients with a recare compliance', NULL, 'integer', 'parts', 'sum'),
-    ('acceptance_points', 'Treatment acceptance, weighted', 'Percent times active patients', 'decimal', 'parts', 'sum'),
-    ('patients_with_acceptance', 'Patients with a treatment acceptance', NULL, 'integer', 'parts', 'sum')
+    ('retention', 'Patient retention', 'Percent; weighted with the active patients', 'percentage', 'patients', 'mean'),
+    ('average_patient_value', 'Average value of a patient', 'Weighted with the active patients', 'currency', 'patients', 'mean'),
+    ('recare_compliance', 'Recare compliance', 'Percent; weighted with the active patients', 'percentage', 'patients', 'mean'),
+    ('treatment_acceptance', 'Treatment acceptance', 'Percent; weighted with the active patients', 'percentage', 'patients', 'mean')
   ) AS base (code, name, description, data_type, category, behaviour);
 `;
 
@@ -255,21 +244,7 @@ const compositeDefinitions = `
      'no_shows / appointments * 100', 'no_shows appointments / 100 *'),
     ('cancellation_rate', 'Cancellation rate', 'Cancelled in percent of the scheduled appointments', 'percentage', 'appointments',
      'cancelled_appointments / appointments * 100', 'cancelled_appointments appointments / 100 *'),
-    ('utilization', 'Utilization', 'Percent of the chair time used, weighted with the appointments', 'percentage', 'appointments',
-     'utilization_points / appointments_with_utilization', 'utilization_points appointments_with_utilization /'),
-    ('average_appointment_duration', 'Average duration of an appointment', 'Minutes', 'duration', 'appointments',
-     'appointment_minutes / appointments_with_duration', 'appointment_minutes appointments_with_duration /'),
     ('call_conversion', 'Call conversion', 'Appointments booked in percent of the connected calls', 'percentage', 'calls',
-     'calls_booked / connected_calls * 100', 'calls_booked connected_calls / 100 *'),
-    ('average_call_duration', 'Average duration of a call', 'Seconds', 'duration', 'calls',
-     'call_seconds / calls_with_duration', 'call_seconds calls_with_duration /'),
-    ('retention', 'Patient retention', 'Percent, weighted with the active patients', 'percentage', 'patients',
-     'retention_points / patients_with_retention', 'retention_points patients_with_retention /'),
-    ('average_patient_value', 'Average value of a patient', 'Weighted with the active patients', 'currency', 'patients',
-     'patient_value_total / patients_with_value', 'patient_value_total patients_with_value /'),
-    ('recare_compliance', 'Recare compliance', 'Percent, weighted with the active patients', 'percentage', 'patients',
-     'recare_points / patients_with_recare', 'recare_points patients_with_recare /'),
-    ('treatment_acceptance', 'Treatment acceptance', 'Percent, weighted with the active patients', 'percentage', 'patients',
-     'acceptance_points / patients_with_acceptance', 'acceptance_points patients_with_acceptance /')
+     'calls_booked / connected_calls * 100', 'calls_booked connected_calls / 100 *')
   ) AS composite (code, name, description, data_type, category, formula, postfix);
 `;

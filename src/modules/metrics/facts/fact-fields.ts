@@ -1,12 +1,9 @@
 import { z } from 'zod';
 import { pageQuery } from '../../../kernel/http/page.js';
 import { Line, Timestamp, Uuid } from '../../../kernel/http/primitives.js';
+import { BusinessDay } from '../business-day.js';
 
 /** The fields that facts of every kind share, and the forms that values of facts have on their way in and out. */
-
-export const BusinessDay = z.iso
-  .date()
-  .meta({ description: "A business day in the clinic's time zone.", examples: ['2026-03-31'] });
 
 /** A number as text, so that no digit is lost: as many digits before the point as its column has, and two behind it. */
 const decimal = (digits: number, description: string, example: string) =>
