@@ -34,8 +34,8 @@ export const MetricDefinition = z
       .meta({ description: 'Whether it is a formula over others; else it is taken from the facts.' }),
     calculationFormula: z.string().nullable(),
     behaviour: z
-      .enum(['sum', 'last'])
-      .meta({ description: 'How days become a period: added up, or the last one known.' }),
+      .enum(['sum', 'mean', 'last'])
+      .meta({ description: 'How facts become a period: their sum, their weighted mean, or the last known.' }),
     isSystem: z.boolean(),
     createdAt: Timestamp,
     updatedAt: Timestamp,
