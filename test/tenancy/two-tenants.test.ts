@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
 import { bodyFor, type Route, routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -17,6 +18,8 @@ interface Tenant {
   organisationId: string;
   clinicId: string;
   dashboardId: string;
+  definitionId: string;
+  factId: string;
   userId: string;
   providerId: string;
   invitationId: string;
@@ -25,7 +28,7 @@ interface Tenant {
 }
 
 /** Parameters that name no row: there is nothing foreign about them. */
-const noIds = ['jobId', 'month', 'week'];
+const noIds = ['jobId', 'month', 'table', 'week'];
 
 let service: Service;
 const tenants = new Map<string, Tenant>();
@@ -54,6 +57,10 @@ async function describeTenant(slug: string): Promise<Tenant> {
     token,
     body: { kind: 'number', title: 'Production', config },
   });
+  const definition = await service.call('POST', `/clinics/${clinicId}/metrics/definitions`, {
+    token,
+    body: { code: `own_${slug}`, name: 'Own', dataType: 'decimal', calculationFormula: 'production' },
+  });
   const [row] = await service.database.sql<{ provider: string; person: string; session: string }>(
     `SELECT (SELECT id FROM providers WHERE clinic_id = $1 LIMIT 1) AS provider, u.id AS person,
             (SELECT id FROM auth.sessions WHERE user_id = (SELECT id FROM auth.users WHERE email = $3) LIMIT 1) AS session
@@ -66,6 +73,8 @@ async function describeTenant(slug: string): Promise<Tenant> {
     organisationId,
     clinicId,
     dashboardId: dashboard.body.id,
+    definitionId: definition.body.id,
+    factId: await enterFacts(clinicId),
     userId: row.person,
     providerId: row.provider,
     invitationId: invitation.body.id,
@@ -74,19 +83,34 @@ async function describeTenant(slug: string): Promise<Tenant> {
   };
 }
 
+/** A fact of every kind, all of one id: the parameter has the same name in their paths. */
+async function enterFacts(clinicId: string): Promise<string> {
+  const factId = randomUUID();
+  for (const [table, column, value] of [
+    ['financial_metrics', 'metric_type, amount', `'refund', 1`],
+    ['appointment_metrics', 'scheduled_count', '1'],
+    ['call_metrics', 'total_calls', '1'],
+    ['patient_metrics', 'new_patients', '1'],
+  ]) {
+    await service.database.sql(
+      `INSERT INTO ${table} (id, clinic_id, date, ${column}) VALUES ($1, $2, '2026-01-05', ${value})`,
+      [factId, clinicId],
+    );
+  }
+  return factId;
+}
+
 /** Values for parameters and fields by their names. A new id parameter that is not here fails the test that needs it. */
 function valuesOf(tenant: Tenant): Record<string, string> {
-  const { organisationId, clinicId, dashboardId, userId, providerId, invitationId, sessionId, widgetId } = tenant;
+  const { slug: _, ...ids } = tenant;
+  const { clinicId, providerId, userId } = ids;
   return {
-    organisationId,
-    clinicId,
-    dashboardId,
-    userId,
-    providerId,
-    invitationId,
-    sessionId,
-    widgetId,
+    ...ids,
     actorId: userId,
+    provider: providerId,
+    staffMember: userId,
+    staffMemberId: userId,
+    table: 'financial_metrics',
     defaultClinicId: clinicId,
     jobId: '1',
     month: '2026-03',
@@ -95,6 +119,10 @@ function valuesOf(tenant: Tenant): Record<string, string> {
 }
 
 const fieldValues = {
+  code: 'made',
+  calculationFormula: 'production',
+  amount: '1.00',
+  date: '2026-01-05',
   password: 'a-long-unusual-phrase',
   newPassword: 'a-long-unusual-phrase',
   currentPassword: 'a-long-unusual-phrase',
@@ -161,6 +189,11 @@ async function stateOf(tenant: Tenant): Promise<string> {
        UNION ALL SELECT s::text FROM report_subscriptions s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT i::text FROM invitations i LEFT JOIN clinics c ON c.id = i.clinic_id
                   WHERE $1 IN (i.organisation_id, c.organisation_id)
+       UNION ALL SELECT f::text FROM financial_metrics f JOIN clinics c ON c.id = f.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT f::text FROM appointment_metrics f JOIN clinics c ON c.id = f.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT f::text FROM call_metrics f JOIN clinics c ON c.id = f.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT f::text FROM patient_metrics f JOIN clinics c ON c.id = f.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT d::text FROM metric_definitions d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT p::text FROM profiles p WHERE p.email LIKE '%@' || $2 || '.example'
        UNION ALL SELECT (u.id, u.email, u.password_hash, u.disabled_at)::text FROM auth.users u WHERE u.email LIKE '%@' || $2 || '.example'
        UNION ALL SELECT (s.id, s.revoked_at)::text FROM auth.sessions s JOIN auth.users u ON u.id = s.user_id
@@ -179,6 +212,8 @@ async function secretsOf(tenant: Tenant): Promise<string[]> {
      UNION SELECT name FROM clinics WHERE organisation_id = $1 UNION SELECT id::text FROM clinics WHERE organisation_id = $1
      UNION SELECT name FROM organisations WHERE id = $1 UNION SELECT id::text FROM organisations WHERE id = $1
      UNION SELECT d.id::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
+     UNION SELECT f.id::text FROM financial_metrics f JOIN clinics c ON c.id = f.clinic_id WHERE c.organisation_id = $1
+     UNION SELECT d.id::text FROM metric_definitions d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
      UNION SELECT w.id::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
      UNION SELECT p.id::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1`,
     [tenant.organisationId, tenant.slug],
