@@ -58,17 +58,7 @@ function shape(v: Variables) {
     demo: v.DEMO ?? (!isProduction && v.DATABASE_URL === undefined && isLoopback(v.HOST)),
     logLevel: v.LOG_LEVEL,
     requireVerifiedEmail: v.REQUIRE_VERIFIED_EMAIL ?? isProduction,
-    database: {
-      embedded: v.DATABASE_URL === undefined,
-      url: v.DATABASE_URL ?? '',
-      migrationUrl: v.MIGRATION_DATABASE_URL ?? (isProduction ? undefined : v.DATABASE_URL),
-      workerUrl: v.WORKER_DATABASE_URL ?? v.DATABASE_URL ?? '',
-      poolSize: v.DATABASE_POOL_SIZE,
-      namedStatements: v.NAMED_STATEMENTS,
-      statementTimeoutMs: v.STATEMENT_TIMEOUT_MS,
-      lockTimeoutMs: v.LOCK_TIMEOUT_MS,
-      idleInTransactionTimeoutMs: v.IDLE_IN_TRANSACTION_TIMEOUT_MS,
-    },
+    database: databaseOf(v, isProduction),
     http: {
       corsOrigins: v.CORS_ORIGINS,
       trustProxy: v.TRUST_PROXY,
@@ -76,13 +66,7 @@ function shape(v: Variables) {
       uploadLimitBytes: v.UPLOAD_LIMIT_BYTES,
     },
     redisUrl: v.REDIS_URL,
-    rateLimits: {
-      userPerMinute: v.RATE_LIMIT_USER,
-      tenantPerMinute: v.RATE_LIMIT_TENANT,
-      addressPerMinute: v.RATE_LIMIT_ADDRESS,
-      freeAttempts: v.FREE_ATTEMPTS,
-      longestWaitSeconds: v.LONGEST_WAIT_SECONDS,
-    },
+    rateLimits: rateLimitsOf(v),
     tokens: {
       jwtKeys: secrets.jwtKeys,
       issuer: v.JWT_ISSUER ?? publicUrl,
@@ -93,6 +77,30 @@ function shape(v: Variables) {
     passwords: { memoryKib: v.ARGON2_MEMORY_KIB, passes: v.ARGON2_PASSES, lanes: v.ARGON2_LANES },
     mail: { smtpUrl: v.SMTP_URL, from: v.MAIL_FROM, outboxDir: resolve(dataDir, 'outbox') },
     jobs: { concurrency: v.JOBS_CONCURRENCY },
+  };
+}
+
+function databaseOf(v: Variables, isProduction: boolean) {
+  return {
+    embedded: v.DATABASE_URL === undefined,
+    url: v.DATABASE_URL ?? '',
+    migrationUrl: v.MIGRATION_DATABASE_URL ?? (isProduction ? undefined : v.DATABASE_URL),
+    workerUrl: v.WORKER_DATABASE_URL ?? v.DATABASE_URL ?? '',
+    poolSize: v.DATABASE_POOL_SIZE,
+    namedStatements: v.NAMED_STATEMENTS,
+    statementTimeoutMs: v.STATEMENT_TIMEOUT_MS,
+    lockTimeoutMs: v.LOCK_TIMEOUT_MS,
+    idleInTransactionTimeoutMs: v.IDLE_IN_TRANSACTION_TIMEOUT_MS,
+  };
+}
+
+function rateLimitsOf(v: Variables) {
+  return {
+    userPerMinute: v.RATE_LIMIT_USER,
+    tenantPerMinute: v.RATE_LIMIT_TENANT,
+    addressPerMinute: v.RATE_LIMIT_ADDRESS,
+    freeAttempts: v.FREE_ATTEMPTS,
+    longestWaitSeconds: v.LONGEST_WAIT_SECONDS,
   };
 }
 
