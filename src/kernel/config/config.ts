@@ -28,12 +28,14 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
 /** The configuration once `PORT=0` has become a port: what was derived from HOST and PORT names it then. */
 export function atPort(config: Config, port: number): Config {
   const [before, after] = [addressOf(config), addressOf({ host: config.host, port })];
-  const moved = (address: string): string => (address === before ? after : address);
+  const moved = (address: string): string =>
+    address === before || address.startsWith(`${before}/`) ? after + address.slice(before.length) : address;
   return freeze({
     ...config,
     port,
     publicUrl: moved(config.publicUrl),
     appUrl: moved(config.appUrl),
+    google: { ...config.google, redirectUrl: moved(config.google.redirectUrl) },
     tokens: { ...config.tokens, issuer: moved(config.tokens.issuer) },
   });
 }
@@ -44,6 +46,7 @@ function shape(v: Variables) {
   const dataDir = resolve(v.DATA_DIR);
   const secrets = readSecrets(dataDir, v);
   const publicUrl = v.PUBLIC_URL ?? addressOf({ host: v.HOST, port: v.PORT });
+  const appUrl = v.APP_URL ?? publicUrl;
   return {
     audit: {
       retentionMonths: v.AUDIT_RETENTION_MONTHS,
@@ -54,11 +57,12 @@ function shape(v: Variables) {
     port: v.PORT,
     dataDir,
     publicUrl,
-    appUrl: v.APP_URL ?? publicUrl,
+    appUrl,
     demo: v.DEMO ?? (!isProduction && v.DATABASE_URL === undefined && isLoopback(v.HOST)),
     logLevel: v.LOG_LEVEL,
     requireVerifiedEmail: v.REQUIRE_VERIFIED_EMAIL ?? isProduction,
-    database: databaseOf(v, isProduction),
+    database: databaseSettings(v),
+    google: googleSettings(v, appUrl),
     http: {
       corsOrigins: v.CORS_ORIGINS,
       trustProxy: v.TRUST_PROXY,
@@ -66,7 +70,14 @@ function shape(v: Variables) {
       uploadLimitBytes: v.UPLOAD_LIMIT_BYTES,
     },
     redisUrl: v.REDIS_URL,
-    rateLimits: rateLimitsOf(v),
+    rateLimits: {
+      userPerMinute: v.RATE_LIMIT_USER,
+      tenantPerMinute: v.RATE_LIMIT_TENANT,
+      addressPerMinute: v.RATE_LIMIT_ADDRESS,
+      freeAttempts: v.FREE_ATTEMPTS,
+      longestWaitSeconds: v.LONGEST_WAIT_SECONDS,
+    },
+    productionWarningLimit: v.PRODUCTION_WARNING_LIMIT,
     tokens: {
       jwtKeys: secrets.jwtKeys,
       issuer: v.JWT_ISSUER ?? publicUrl,
@@ -80,7 +91,8 @@ function shape(v: Variables) {
   };
 }
 
-function databaseOf(v: Variables, isProduction: boolean) {
+function databaseSettings(v: Variables) {
+  const isProduction = v.NODE_ENV === 'production';
   return {
     embedded: v.DATABASE_URL === undefined,
     url: v.DATABASE_URL ?? '',
@@ -94,13 +106,13 @@ function databaseOf(v: Variables, isProduction: boolean) {
   };
 }
 
-function rateLimitsOf(v: Variables) {
+function googleSettings(v: Variables, appUrl: string) {
   return {
-    userPerMinute: v.RATE_LIMIT_USER,
-    tenantPerMinute: v.RATE_LIMIT_TENANT,
-    addressPerMinute: v.RATE_LIMIT_ADDRESS,
-    freeAttempts: v.FREE_ATTEMPTS,
-    longestWaitSeconds: v.LONGEST_WAIT_SECONDS,
+    clientId: v.GOOGLE_CLIENT_ID,
+    clientSecret: v.GOOGLE_CLIENT_SECRET,
+    redirectUrl: v.GOOGLE_REDIRECT_URL ?? `${appUrl}/google/callback`,
+    baseUrl: v.GOOGLE_BASE_URL,
+    timeoutMs: v.GOOGLE_TIMEOUT_MS,
   };
 }
 

@@ -4,10 +4,18 @@
  */
 export type ServiceReason =
   | 'archive audit log'
+  | 'connect Google'
+  | 'synchronise sheets'
   | 'tick schedules'
   | 'sweep expired keys'
   | 'sweep sessions'
   | 'count attempts'
+  | 'roll up facts'
+  | 'make partitions'
   | 'rotate secrets'
   | 'check readiness'
+  | 'merge imports'
+  | 'run imports'
+  | 'clean up imports'
+  | 'mail reports'
   | 'send mail';
