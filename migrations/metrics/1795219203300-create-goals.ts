@@ -109,7 +109,7 @@ const goals = `
     time_period text NOT NULL,
     start_date date NOT NULL,
     end_date date NOT NULL,
-    target_value numeric(18,4) NOT NULL,
+    target_value numeric(16,2) NOT NULL,
     direction text NOT NULL,
     status text NOT NULL,
     current_value numeric,
@@ -138,7 +138,7 @@ const goals = `
     CONSTRAINT goals_target_value_check CHECK (target_value > 0 OR (target_value = 0 AND direction = 'at_most')),
     CONSTRAINT goals_status_check CHECK (status IN ('draft', 'active', 'achieved', 'missed', 'cancelled')),
     CONSTRAINT goals_closed_at_check CHECK ((closed_at IS NOT NULL) = (status IN ('achieved', 'missed', 'cancelled'))),
-    CONSTRAINT goals_closing_note_check CHECK (closing_note = 'no-data' AND status = 'missed'),
+    CONSTRAINT goals_closing_note_check CHECK (closing_note IS NULL OR (closing_note = 'no-data' AND status = 'missed')),
     -- One at a time of one kind of period: a year's goal stands beside those of its months. A provider of NULL is the
     -- whole clinic, which is one too: compared as it is, it would differ from itself.
     CONSTRAINT goals_metric_definition_id_excl EXCLUDE USING gist (
@@ -221,12 +221,14 @@ const checks = `
     IF v_is_by_hand AND OLD.closed_at IS NOT NULL THEN
       RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'goal-closed';
     END IF;
-    IF current_user = 'authenticated'
-       AND (NEW.target_value, NEW.direction, NEW.start_date, NEW.end_date)
+    -- Asked in a statement of its own: only this role may execute the function.
+    IF current_user = 'authenticated' THEN
+      IF (NEW.target_value, NEW.direction, NEW.start_date, NEW.end_date)
            IS DISTINCT FROM (OLD.target_value, OLD.direction, OLD.start_date, OLD.end_date)
-       AND NEW.clinic_id <> ALL (app.active_clinic_ids('clinic_admin')) THEN
-      RAISE EXCEPTION USING ERRCODE = 'PC403', MESSAGE = 'forbidden',
-        DETAIL = 'Only a clinic_admin changes what a goal is to reach, and by when.';
+         AND NEW.clinic_id <> ALL (app.active_clinic_ids('clinic_admin')) THEN
+        RAISE EXCEPTION USING ERRCODE = 'PC403', MESSAGE = 'forbidden',
+          DETAIL = 'Only a clinic_admin changes what a goal is to reach, and by when.';
+      END IF;
     END IF;
     IF NEW.status = 'cancelled' THEN
       NEW.closed_at := coalesce(NEW.closed_at, now());
@@ -256,7 +258,7 @@ const measuring = `
     SELECT CASE WHEN NEW.start_date <= d.day THEN least(NEW.end_date, d.day) END INTO NEW.measured_on
       FROM (SELECT (now() AT TIME ZONE c.time_zone)::date AS day FROM public.clinics c WHERE c.id = NEW.clinic_id) d;
     NEW.current_value := (
-      SELECT round(v.value, 4)
+      SELECT round(v.value, 2)
         FROM public.metric_definitions d
        CROSS JOIN LATERAL app.metric_values(NEW.clinic_id, NEW.provider_id, ARRAY[d.code], NEW.start_date, NEW.measured_on) v
        WHERE d.id = NEW.metric_definition_id);
@@ -268,12 +270,14 @@ const measuring = `
   CREATE TRIGGER measure_goal_update BEFORE UPDATE OF status, target_value, start_date, end_date ON public.goals
     FOR EACH ROW WHEN (NEW.status = 'active') EXECUTE FUNCTION app.measure_goal();
 
-  -- The setting tells the audit log that this is no edit: it would get a line per goal and minute.
   CREATE FUNCTION app.measure_goals(p_clinics uuid[], p_now timestamptz DEFAULT now()) RETURNS integer
-    LANGUAGE plpgsql SET search_path = '' SET app.is_measuring = 'yes' AS $$
+    LANGUAGE plpgsql SET search_path = '' AS $$
   DECLARE
     v_changed integer;
   BEGIN
+    -- Tells the audit log that this is no edit: it would get a line per goal and minute. Not as a setting of the
+    -- function, which only a superuser may attach.
+    PERFORM set_config('app.is_measuring', 'yes', true);
     -- Locked in one order, so that two workers do not wait for each other.
     WITH due AS MATERIALIZED (
       SELECT g.id, g.clinic_id, g.provider_id, g.metric_definition_id, g.start_date,
@@ -282,7 +286,7 @@ const measuring = `
        WHERE g.clinic_id = ANY (p_clinics) AND g.status = 'active' AND g.start_date <= (p_now AT TIME ZONE c.time_zone)::date
        ORDER BY g.id FOR UPDATE OF g
     ), measured AS (
-      SELECT due.id, due.measured_on, round(v.value, 4) AS value
+      SELECT due.id, due.measured_on, round(v.value, 2) AS value
         FROM due JOIN public.metric_definitions d ON d.id = due.metric_definition_id
        CROSS JOIN LATERAL app.metric_values(due.clinic_id, due.provider_id, ARRAY[d.code], due.start_date, due.measured_on) v
     ), changed AS (
@@ -292,6 +296,7 @@ const measuring = `
       RETURNING 1
     )
     SELECT count(*) INTO v_changed FROM changed;
+    PERFORM set_config('app.is_measuring', '', true);
     RETURN v_changed;
   END $$;
   COMMENT ON FUNCTION app.measure_goals IS 'Takes the values of the active goals of these clinics from the roll-ups; answers how many changed';
@@ -355,7 +360,7 @@ const closing = `
                           WHERE n.clinic_id = g.clinic_id AND n.date BETWEEN g.start_date AND g.end_date)
        ORDER BY g.id FOR UPDATE OF g SKIP LOCKED
     ), measured AS (
-      SELECT due.id, due.end_date, round(v.value, 4) AS value
+      SELECT due.id, due.end_date, round(v.value, 2) AS value
         FROM due JOIN public.metric_definitions d ON d.id = due.metric_definition_id
        CROSS JOIN LATERAL app.metric_values(due.clinic_id, due.provider_id, ARRAY[d.code], due.start_date, due.end_date) v
     ), closed AS (

@@ -4,6 +4,8 @@
  */
 export type ServiceReason =
   | 'tick schedules'
+  | 'close goals'
+  | 'measure goals'
   | 'sweep expired keys'
   | 'sweep sessions'
   | 'count attempts'
