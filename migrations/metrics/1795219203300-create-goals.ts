@@ -221,7 +221,7 @@ const checks = `
     IF v_is_by_hand AND OLD.closed_at IS NOT NULL THEN
       RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'goal-closed';
     END IF;
-    -- Asked in a statement of its own: only this role may execute the function.
+    -- Asked in a statement of its own: only this role may call the function.
     IF current_user = 'authenticated' THEN
       IF (NEW.target_value, NEW.direction, NEW.start_date, NEW.end_date)
            IS DISTINCT FROM (OLD.target_value, OLD.direction, OLD.start_date, OLD.end_date)
