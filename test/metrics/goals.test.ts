@@ -22,6 +22,9 @@ beforeAll(async () => {
   const providers = (await service.call('GET', `/clinics/${clinicId}/providers`, { token: admin })).body.data;
   ownProviderId = providers.find((each: { userId: string | null }) => each.userId !== null).id;
   otherProviderId = providers.find((each: { userId: string | null }) => each.userId === null).id;
+  // Each test brings the figures that it is about.
+  for (const table of ['financial_metrics', 'appointment_metrics', 'call_metrics', 'patient_metrics'])
+    await service.database.sql(`DELETE FROM ${table}`);
 });
 afterAll(() => service.stop());
 beforeEach(async () => {
@@ -523,7 +526,7 @@ describe('A report', () => {
     const user = (await service.call('GET', '/auth/me', { token: admin })).body;
     const goals = await service.application
       .get(Transactions)
-      .runAs({ userId: user.id, reason: 'a test' }, () =>
+      .runAs({ userId: user.id, reason: 'send mail' }, () =>
         service.application.get(GoalsReader).forPeriod(clinicId, '2026-03-31', '2026-04-30'),
       );
     expect(goals).toMatchObject([{ id: ran.id, metric: 'production', targetValue: '3000.00' }]);
