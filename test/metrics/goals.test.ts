@@ -202,20 +202,26 @@ describe('The steps of a goal', () => {
   const isStep = (from: (typeof goalStatuses)[number], to: (typeof goalStatuses)[number]) =>
     goalTransitions[from].includes(to);
 
-  it.each(steps.filter(([from, to]) => from !== to))('from %s to %s: by hand, and in the database', async (from, to) => {
-    const [one, other] = [randomUUID(), randomUUID()];
-    await bringTo(one, from);
-    const answer = await change(one, { status: to });
-    if (isStep(from, to) && byHand.includes(to)) expect([answer.status, answer.body.status]).toEqual([200, to]);
-    else expect(outcome(answer)).toEqual([409, 'goal-transition']);
+  it.each(steps.filter(([from, to]) => from !== to))(
+    'from %s to %s: by hand, and in the database',
+    async (from, to) => {
+      const [one, other] = [randomUUID(), randomUUID()];
+      await bringTo(one, from);
+      const answer = await change(one, { status: to });
+      if (isStep(from, to) && byHand.includes(to)) expect([answer.status, answer.body.status]).toEqual([200, to]);
+      else expect(outcome(answer)).toEqual([409, 'goal-transition']);
 
-    await service.database.sql('DELETE FROM goals');
-    await bringTo(other, from);
-    const closed = ['achieved', 'missed', 'cancelled'].includes(to) ? 'now()' : 'NULL';
-    const step = service.database.sql(`UPDATE goals SET status = $2, closed_at = ${closed} WHERE id = $1`, [other, to]);
-    if (isStep(from, to)) await expect(step).resolves.toEqual([]);
-    else await expect(step).rejects.toMatchObject({ code: 'PC409', message: 'goal-transition' });
-  });
+      await service.database.sql('DELETE FROM goals');
+      await bringTo(other, from);
+      const closed = ['achieved', 'missed', 'cancelled'].includes(to) ? 'now()' : 'NULL';
+      const step = service.database.sql(`UPDATE goals SET status = $2, closed_at = ${closed} WHERE id = $1`, [
+        other,
+        to,
+      ]);
+      if (isStep(from, to)) await expect(step).resolves.toEqual([]);
+      else await expect(step).rejects.toMatchObject({ code: 'PC409', message: 'goal-transition' });
+    },
+  );
 
   it('end in a goal that nobody edits any more', async () => {
     for (const status of ['achieved', 'missed', 'cancelled']) {
