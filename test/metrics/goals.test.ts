@@ -274,6 +274,16 @@ describe('Who may', () => {
     expect((await change(own.id, { status: 'cancelled' }, provider)).body.status).toBe('cancelled');
   });
 
+  it('edit everything is an admin, and in an inactive clinic nobody', async () => {
+    const { id } = (await create()).body;
+    const operator = await service.tokenOf(demoAdmin);
+    expect((await change(id, { targetValue: '10', startDate: day(-1) }, operator)).body.targetValue).toBe('10.00');
+    await service.database.sql(`UPDATE clinics SET status = 'inactive' WHERE id = $1`, [clinicId]);
+    expect(outcome(await create({ metric: 'calls' }))).toEqual([409, 'clinic-inactive']);
+    expect(outcome(await change(id, { name: 'Late' }))).toEqual([409, 'clinic-inactive']);
+    await service.database.sql(`UPDATE clinics SET status = 'active' WHERE id = $1`, [clinicId]);
+  });
+
   it('delete is the clinic_admin alone', async () => {
     const own = (await create({ providerId: ownProviderId }, provider)).body;
     expect(outcome(await service.call('DELETE', `${path()}/${own.id}`, { token: provider }))).toEqual([
@@ -511,6 +521,18 @@ describe('A goal that has ended', () => {
     await asService(`SELECT app.close_goals('${after}')`);
     expect((await read(id)).status).toBe('missed');
     await service.database.sql(`UPDATE clinics SET time_zone = 'Europe/Berlin' WHERE id = $1`, [clinicId]);
+  });
+
+  it('is closed while others edit and measure, and nobody waits for ever', async () => {
+    const others = await Promise.all(
+      ['production', 'collections', 'calls', 'new_patients'].map((metric) => create({ ...ended, metric })),
+    );
+    const edits = others.map(({ body }) => change(body.id, { name: 'Edited' }));
+    const work = [1, 2, 3].flatMap(() => [rolledUp(), runJob('metrics.close-goals')]);
+    await Promise.all([...edits, ...work]);
+    for (const { status } of await Promise.all(edits)) expect([200, 409]).toContain(status);
+    await runJob('metrics.close-goals');
+    for (const { body } of others) expect((await read(body.id)).status).toBe('missed');
   });
 
   it('is closed once by two jobs at once', async () => {
