@@ -20,7 +20,11 @@ export async function upload(
     form.set(name, typeof value === 'string' ? value : JSON.stringify(value));
   form.set('file', new Blob([content as BlobPart]), fileName);
   const headers = token ? { authorization: `Bearer ${token}` } : undefined;
-  const response = await fetch(`${service.url}/api/v1${path}`, { method: 'POST', body: form, ...(headers && { headers }) });
+  const response = await fetch(`${service.url}/api/v1${path}`, {
+    method: 'POST',
+    body: form,
+    ...(headers && { headers }),
+  });
   const text = await response.text();
   return { status: response.status, headers: response.headers, text, body: text === '' ? undefined : JSON.parse(text) };
 }
