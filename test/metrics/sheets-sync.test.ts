@@ -311,18 +311,18 @@ describe('A synchronisation', () => {
   it('brings rows in with the rights of whoever asked for it: when those are gone, nothing comes', async () => {
     const id = await connected([header, ...someRows(2)]);
     await google.fault({ on: 'spreadsheets.get', kind: 'slow', delayMs: 1_000 });
-    const runId = await start(id);
-    const roles = `UPDATE user_clinic_roles SET is_active = $2 WHERE clinic_id = $1
-      AND user_id = (SELECT id FROM profiles WHERE email = '${demoAddress('clinic_admin', 'northside')}')`;
-    await service.database.sql(roles, [clinicId, false]);
-    const path = `/clinics/${clinicId}/spreadsheet-connections/${id}/runs/${runId}`;
-    let run: Answer['body'];
-    do {
-      await pause(50);
-      run = (await service.call('GET', path, { token: await as('viewer') })).body;
-    } while (!['done', 'failed'].includes(run.status));
-    await service.database.sql(roles, [clinicId, true]);
-    expect(run.status).toBe('failed');
+    const manager = demoAddress('manager', 'northside');
+    const begun = await call('POST', `spreadsheet-connections/${id}/sync`, undefined, await as('manager'));
+    expect(begun.status).toBe(202);
+    const become = (role: string) =>
+      service.database.sql(
+        `UPDATE organisation_members SET role = $1 WHERE user_id = (SELECT id FROM profiles WHERE email = $2)`,
+        [role, manager],
+      );
+    await become('member');
+    const run = await runIn(id, begun.body.id, 'done', 'failed');
+    await become('manager');
+    expect(run).toMatchObject({ status: 'failed', problem: { code: 'forbidden' }, rowsInserted: 0 });
     expect(await facts()).toEqual([]);
   });
 });
