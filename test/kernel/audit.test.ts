@@ -121,6 +121,16 @@ const traces: Record<string, string[]> = {
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
+  createDashboard: [],
+  updateDashboard: [],
+  deleteDashboard: [],
+  createWidget: [],
+  updateWidget: [],
+  deleteWidget: [],
+  setClinicDefaultDashboard: ['insert public.clinic_default_dashboards'],
+  endClinicDefaultDashboard: ['delete public.clinic_default_dashboards'],
+  setReportSubscriptions: ['insert public.report_subscriptions', 'insert public.report_subscriptions'],
+  endReportSubscriptions: ['delete public.report_subscriptions', 'delete public.report_subscriptions'],
   retryJob: [],
 };
 const traced = new Set<string>();
@@ -252,6 +262,27 @@ describe('A write through the API leaves its trace', () => {
       ...scope,
       changes: { name: ['Dr. B', null], clinic_id: [clinicId, null] },
     });
+  });
+
+  it('when somebody arranges dashboards, marks the clinic’s, and subscribes to reports', async () => {
+    const ids: Record<string, string> = { clinicId };
+    const board = { name: 'Traced', isShared: true };
+    ids.dashboardId = (await trace('createDashboard', { by: owner, ids, body: board })).body.id;
+    const config = { metrics: ['production'], granularity: 'daily', range: 'last_7_days' };
+    const widget = { kind: 'number', title: 'Production', config };
+    ids.widgetId = (await trace('createWidget', { by: owner, ids, body: widget })).body.id;
+    await trace('updateWidget', { by: owner, ids, body: { title: 'Produced' } });
+    await trace('updateDashboard', { by: owner, ids, body: { name: 'Traced again' } });
+    const { dashboardId } = ids;
+    const marked = await trace('setClinicDefaultDashboard', { by: owner, ids, body: { dashboardId } });
+    expect(marked.events[0]).toMatchObject({ clinic_id: clinicId, organisation_id: organisationId });
+    await trace('endClinicDefaultDashboard', { by: owner, ids });
+    await trace('deleteWidget', { by: owner, ids });
+    await trace('deleteDashboard', { by: owner, ids });
+    const body = { weekly: true, monthly: true };
+    const { events } = await trace('setReportSubscriptions', { by: owner, ids, body });
+    expect(events[0]).toMatchObject({ clinic_id: clinicId, changes: { user_id: [null, owner.id] } });
+    await trace('endReportSubscriptions', { by: owner, ids });
   });
 
   it('when an admin lets a job run again', async () => {

@@ -5,6 +5,10 @@ export interface ReceivedMail {
   to: string;
   subject: string;
   text: string;
+  html: string;
+  attachments: { fileName: string; contentType: string; content: Buffer }[];
+  /** The same for two copies of one mail. */
+  messageId: string;
   /** The one-time token that the mail shows alone on a line. */
   token: string | undefined;
 }
@@ -77,6 +81,11 @@ export async function openMailbox(): Promise<Mailbox> {
 }
 
 async function read(source: Buffer, to: string): Promise<ReceivedMail> {
-  const { subject = '', text = '' } = await PostalMime.parse(source);
-  return { to, subject, text, token: text.match(/token alone: (\S+)/)?.[1] };
+  const { subject = '', text = '', html = '', messageId = '', attachments: parts } = await PostalMime.parse(source);
+  const attachments = parts.map(({ filename, mimeType, content }) => ({
+    fileName: filename ?? '',
+    contentType: mimeType,
+    content: Buffer.from(content as ArrayBuffer),
+  }));
+  return { to, subject, text, html, attachments, messageId, token: text.match(/token alone: (\S+)/)?.[1] };
 }

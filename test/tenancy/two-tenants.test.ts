@@ -16,11 +16,16 @@ interface Tenant {
   slug: string;
   organisationId: string;
   clinicId: string;
+  dashboardId: string;
   userId: string;
   providerId: string;
   invitationId: string;
   sessionId: string;
+  widgetId: string;
 }
+
+/** Parameters that name no row: there is nothing foreign about them. */
+const noIds = ['jobId', 'month', 'week'];
 
 let service: Service;
 const tenants = new Map<string, Tenant>();
@@ -42,6 +47,13 @@ async function describeTenant(slug: string): Promise<Tenant> {
     token,
     body: { email, role: 'viewer' },
   });
+  const dashboards = `/clinics/${clinicId}/dashboards`;
+  const dashboard = await service.call('POST', dashboards, { token, body: { name: 'Shared', isShared: true } });
+  const config = { metrics: ['production'], granularity: 'daily', range: 'last_7_days' };
+  const widget = await service.call('POST', `${dashboards}/${dashboard.body.id}/widgets`, {
+    token,
+    body: { kind: 'number', title: 'Production', config },
+  });
   const [row] = await service.database.sql<{ provider: string; person: string; session: string }>(
     `SELECT (SELECT id FROM providers WHERE clinic_id = $1 LIMIT 1) AS provider, u.id AS person,
             (SELECT id FROM auth.sessions WHERE user_id = (SELECT id FROM auth.users WHERE email = $3) LIMIT 1) AS session
@@ -53,26 +65,32 @@ async function describeTenant(slug: string): Promise<Tenant> {
     slug,
     organisationId,
     clinicId,
+    dashboardId: dashboard.body.id,
     userId: row.person,
     providerId: row.provider,
     invitationId: invitation.body.id,
     sessionId: row.session,
+    widgetId: widget.body.id,
   };
 }
 
 /** Values for parameters and fields by their names. A new id parameter that is not here fails the test that needs it. */
 function valuesOf(tenant: Tenant): Record<string, string> {
-  const { organisationId, clinicId, userId, providerId, invitationId, sessionId } = tenant;
+  const { organisationId, clinicId, dashboardId, userId, providerId, invitationId, sessionId, widgetId } = tenant;
   return {
     organisationId,
     clinicId,
+    dashboardId,
     userId,
     providerId,
     invitationId,
     sessionId,
+    widgetId,
     actorId: userId,
     defaultClinicId: clinicId,
     jobId: '1',
+    month: '2026-03',
+    week: '2026-W10',
   };
 }
 
@@ -137,6 +155,10 @@ async function stateOf(tenant: Tenant): Promise<string> {
        UNION ALL SELECT c::text FROM clinics c WHERE c.organisation_id = $1
        UNION ALL SELECT r::text FROM user_clinic_roles r JOIN clinics c ON c.id = r.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT p::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT d::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT w::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT d::text FROM clinic_default_dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT s::text FROM report_subscriptions s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT i::text FROM invitations i LEFT JOIN clinics c ON c.id = i.clinic_id
                   WHERE $1 IN (i.organisation_id, c.organisation_id)
        UNION ALL SELECT p::text FROM profiles p WHERE p.email LIKE '%@' || $2 || '.example'
@@ -156,6 +178,8 @@ async function secretsOf(tenant: Tenant): Promise<string[]> {
      UNION SELECT email::text FROM profiles WHERE email LIKE '%@' || $2 || '.example'
      UNION SELECT name FROM clinics WHERE organisation_id = $1 UNION SELECT id::text FROM clinics WHERE organisation_id = $1
      UNION SELECT name FROM organisations WHERE id = $1 UNION SELECT id::text FROM organisations WHERE id = $1
+     UNION SELECT d.id::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
+     UNION SELECT w.id::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
      UNION SELECT p.id::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1`,
     [tenant.organisationId, tenant.slug],
   );
@@ -168,7 +192,7 @@ function comparable({ status, body }: Answer): unknown {
   return { status, ...rest };
 }
 
-const tenantRoutes = routes.filter(({ pathParameters }) => pathParameters.some((name) => name !== 'jobId'));
+const tenantRoutes = routes.filter(({ pathParameters }) => pathParameters.some((name) => !noIds.includes(name)));
 
 describe('The description of the API', () => {
   it('holds routes of tenants, so that the tests below are about something', () => {
@@ -230,7 +254,7 @@ describe.each([
     const absent = Object.fromEntries(
       Object.entries(values).map(([name, value]) => [
         name,
-        value === valuesOf(foreign())[name] && name !== 'jobId' ? nowhere : value,
+        value === valuesOf(foreign())[name] && !noIds.includes(name) ? nowhere : value,
       ]),
     );
     const path = `${pathFor(route, absent).replace(/^\/api\/v1\//, '')}${queryFor(route, absent)}`;
@@ -258,5 +282,5 @@ function mixtures(route: Route, home: Tenant, foreign: Tenant): Record<string, s
 
 function namesForeignPath(route: Route, values: Record<string, string>, foreign: Tenant): boolean {
   const theirs = valuesOf(foreign);
-  return route.pathParameters.some((name) => name !== 'jobId' && values[name] === theirs[name]);
+  return route.pathParameters.some((name) => !noIds.includes(name) && values[name] === theirs[name]);
 }

@@ -6,8 +6,19 @@ import { uuidv7 } from 'uuidv7';
 export interface Mail {
   to: string;
   subject: string;
-  /** Plain text; there is no other part, so there is nothing to render differently. */
+  /** Plain text: all that matters is in it, whatever else the mail holds. */
   text: string;
+  /** The same for people whose program shows HTML. */
+  html?: string;
+  attachments?: readonly Attachment[];
+  /** The same for each attempt at one mail, so that a receiver can tell a second copy. */
+  id?: string;
+}
+
+export interface Attachment {
+  fileName: string;
+  contentType: string;
+  content: Buffer;
 }
 
 interface MailerOptions {
@@ -22,15 +33,25 @@ const timeouts = { connectionTimeout: 5_000, greetingTimeout: 5_000, socketTimeo
 /** Sends mail over SMTP, or leaves it where a developer finds it. Rejects when the server does not take it. */
 export class Mailer {
   private readonly transport: Transporter;
+  private readonly domain: string;
 
   constructor(private readonly options: MailerOptions) {
+    this.domain = /@([\w.-]+)/.exec(options.from)?.[1] ?? 'localhost';
     this.transport = options.smtpUrl
       ? createTransport({ url: options.smtpUrl, ...timeouts })
       : createTransport({ streamTransport: true, buffer: true, newline: 'unix' });
   }
 
-  async send({ to, subject, text }: Mail): Promise<void> {
-    const sent = await this.transport.sendMail({ from: this.options.from, to, subject, text });
+  async send({ to, subject, text, html, attachments = [], id }: Mail): Promise<void> {
+    const sent = await this.transport.sendMail({
+      ...{ from: this.options.from, to, subject, text, html },
+      attachments: attachments.map(({ fileName, contentType, content }) => ({
+        filename: fileName,
+        contentType,
+        content,
+      })),
+      ...(id && { messageId: `<${id}@${this.domain}>` }),
+    });
     if (!this.options.smtpUrl) await this.keep(sent.message as Buffer);
   }
 

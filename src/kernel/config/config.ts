@@ -48,6 +48,10 @@ function shape(v: Variables) {
   const publicUrl = v.PUBLIC_URL ?? addressOf({ host: v.HOST, port: v.PORT });
   const appUrl = v.APP_URL ?? publicUrl;
   return {
+    audit: {
+      retentionMonths: v.AUDIT_RETENTION_MONTHS,
+      archiveDir: resolve(v.AUDIT_ARCHIVE_DIR ?? resolve(dataDir, 'audit-archive')),
+    },
     environment: v.NODE_ENV,
     host: v.HOST,
     port: v.PORT,
@@ -73,6 +77,7 @@ function shape(v: Variables) {
       freeAttempts: v.FREE_ATTEMPTS,
       longestWaitSeconds: v.LONGEST_WAIT_SECONDS,
     },
+    productionWarningLimit: v.PRODUCTION_WARNING_LIMIT,
     tokens: {
       jwtKeys: secrets.jwtKeys,
       issuer: v.JWT_ISSUER ?? publicUrl,

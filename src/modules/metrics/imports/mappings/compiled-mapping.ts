@@ -31,15 +31,15 @@ export class CompiledMapping {
 
   apply(row: SourceRow): MappedRow {
     const values: (string | null)[] = [];
-    let errors: RowError[] | undefined;
+    const errors: RowError[] = [];
     for (const { field, column, index, read, constant } of this.mapped) {
       const reading = read(index < 0 ? constant : (row.cells[index] ?? null));
       if ('value' in reading) values.push(reading.value);
-      else (errors ??= []).push({ line: row.line, column, field: field.name, ...reading });
+      else errors.push({ line: row.line, column, field: field.name, ...reading });
     }
     if (row.cells.length > this.width && row.cells.slice(this.width).some((cell) => cell !== null && cell !== ''))
-      (errors ??= []).push(surplus(row.line));
-    return errors ? { errors } : { values };
+      errors.push(surplus(row.line));
+    return errors.length > 0 ? { errors } : { values };
   }
 }
 

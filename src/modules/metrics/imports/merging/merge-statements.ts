@@ -43,13 +43,6 @@ const sums: Partial<Record<FactTable, { isBroken: string; field: string; message
   },
 };
 
-export const mergeStatements: Readonly<Record<FactTable, MergeStatements>> = {
-  financial_metrics: statementsFor('financial_metrics'),
-  appointment_metrics: statementsFor('appointment_metrics'),
-  call_metrics: statementsFor('call_metrics'),
-  patient_metrics: statementsFor('patient_metrics'),
-};
-
 function statementsFor(table: FactTable): MergeStatements {
   const fields = fieldsOf[table].filter(({ name }) => name !== 'sourceReference');
   const staged = fields.map((field) => `${stagedName(field)} ${stagedType(field)}`).join(', ');
@@ -205,3 +198,11 @@ function undoing(table: FactTable, fields: readonly Field[]): UndoStatements {
     remove: `DELETE FROM public.${table} WHERE clinic_id = $1 AND import_id = $2`,
   };
 }
+
+/** Made when the module is loaded; below what it is made of. */
+export const mergeStatements: Readonly<Record<FactTable, MergeStatements>> = {
+  financial_metrics: statementsFor('financial_metrics'),
+  appointment_metrics: statementsFor('appointment_metrics'),
+  call_metrics: statementsFor('call_metrics'),
+  patient_metrics: statementsFor('patient_metrics'),
+};
