@@ -268,12 +268,14 @@ const measuring = `
   CREATE TRIGGER measure_goal_update BEFORE UPDATE OF status, target_value, start_date, end_date ON public.goals
     FOR EACH ROW WHEN (NEW.status = 'active') EXECUTE FUNCTION app.measure_goal();
 
-  -- The setting tells the audit log that this is no edit: it would get a line per goal and minute.
   CREATE FUNCTION app.measure_goals(p_clinics uuid[], p_now timestamptz DEFAULT now()) RETURNS integer
-    LANGUAGE plpgsql SET search_path = '' SET app.is_measuring = 'yes' AS $$
+    LANGUAGE plpgsql SET search_path = '' AS $$
   DECLARE
     v_changed integer;
   BEGIN
+    -- Tells the audit log that this is no edit: it would get a line per goal and minute. Not as a setting of the
+    -- function, which only a superuser may attach.
+    PERFORM set_config('app.is_measuring', 'yes', true);
     -- Locked in one order, so that two workers do not wait for each other.
     WITH due AS MATERIALIZED (
       SELECT g.id, g.clinic_id, g.provider_id, g.metric_definition_id, g.start_date,
@@ -292,6 +294,7 @@ const measuring = `
       RETURNING 1
     )
     SELECT count(*) INTO v_changed FROM changed;
+    PERFORM set_config('app.is_measuring', '', true);
     RETURN v_changed;
   END $$;
   COMMENT ON FUNCTION app.measure_goals IS 'Takes the values of the active goals of these clinics from the roll-ups; answers how many changed';
