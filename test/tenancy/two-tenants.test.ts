@@ -29,7 +29,7 @@ interface Tenant {
 }
 
 /** Parameters that name no row: there is nothing foreign about them. */
-const noIds = ['jobId', 'month', 'spreadsheetId', 'week'];
+const noIds = ['jobId', 'month', 'sheet', 'spreadsheetId', 'table', 'week'];
 
 let service: Service;
 const tenants = new Map<string, Tenant>();
@@ -100,8 +100,10 @@ function valuesOf(tenant: Tenant): Record<string, string> {
     googleCredentialId: credentialId,
     jobId: '1',
     month: '2026-03',
+    sheet: 'Sheet1',
     spreadsheetId: 'a-spreadsheet-of-google',
     spreadsheetConnectionId: connectionId,
+    table: 'financial_metrics',
     week: '2026-W10',
   };
 }
