@@ -308,6 +308,17 @@ describe('A synchronisation', () => {
     expect(await runIn(id, begun?.body.id, 'done', 'failed')).toMatchObject({ status: 'done', rowsInserted: 2 });
   });
 
+  it('brings nothing in once its connection is deleted', async () => {
+    const id = await connected([header, ...someRows(2)]);
+    await google.fault({ on: 'values.get', kind: 'slow', delayMs: 1_000, after: 1 });
+    await start(id);
+    while ((await google.count('values.get')) < 2) await pause(20);
+    expect((await call('DELETE', `spreadsheet-connections/${id}`)).status).toBe(204);
+    const jobs = () => service.database.sql('SELECT FROM graphile_worker._private_jobs WHERE locked_at IS NOT NULL');
+    while ((await jobs()).length > 0) await pause(20);
+    expect(await facts()).toEqual([]);
+  });
+
   it('brings rows in with the rights of whoever asked for it: when those are gone, nothing comes', async () => {
     const id = await connected([header, ...someRows(2)]);
     await google.fault({ on: 'spreadsheets.get', kind: 'slow', delayMs: 1_000 });
@@ -365,7 +376,7 @@ describe('A synchronisation while Google', () => {
     expect(waiting.problem).toMatchObject({ code: 'google-rate-limited' });
     const [job] = await service.database.sql<{ seconds: number }>(
       `SELECT extract(epoch FROM run_at - now())::float AS seconds FROM graphile_worker.jobs
-        WHERE task_identifier = 'sheets.synchronise'`,
+        WHERE task_identifier = 'metrics.synchronise-sheet'`,
     );
     expect(job?.seconds).toBeGreaterThan(110);
     expect(outcome(await call('POST', `spreadsheet-connections/${id}/sync`))).toEqual([409, 'sync-under-way']);
