@@ -106,12 +106,8 @@ ${rows.join('\n')}
 
 function totalCells({ dataType, value, previousPeriod, lastYear }: Total, wording: Wording): string {
   const earlier = [previousPeriod, lastYear].map((each) => {
-    const change = escaped(wording.change(dataType, each.change));
-    const percent =
-      dataType === 'percentage' || each.changePercent === null
-        ? ''
-        : ` (${escaped(wording.percent(each.changePercent))})`;
-    return `<td>${escaped(wording.value(dataType, each.value))}</td><td class="${each.verdict ?? 'none'}">${change}${percent}</td>`;
+    const change = escaped(wording.wholeChange(dataType, each));
+    return `<td>${escaped(wording.value(dataType, each.value))}</td><td class="${each.verdict ?? 'none'}">${change}</td>`;
   });
   return `<td class="now">${escaped(wording.value(dataType, value))}</td>${earlier.join('')}`;
 }
