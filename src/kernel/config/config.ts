@@ -28,12 +28,14 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
 /** The configuration once `PORT=0` has become a port: what was derived from HOST and PORT names it then. */
 export function atPort(config: Config, port: number): Config {
   const [before, after] = [addressOf(config), addressOf({ host: config.host, port })];
-  const moved = (address: string): string => (address === before ? after : address);
+  const moved = (address: string): string =>
+    address === before || address.startsWith(`${before}/`) ? after + address.slice(before.length) : address;
   return freeze({
     ...config,
     port,
     publicUrl: moved(config.publicUrl),
     appUrl: moved(config.appUrl),
+    google: { ...config.google, redirectUrl: moved(config.google.redirectUrl) },
     tokens: { ...config.tokens, issuer: moved(config.tokens.issuer) },
   });
 }
@@ -44,27 +46,23 @@ function shape(v: Variables) {
   const dataDir = resolve(v.DATA_DIR);
   const secrets = readSecrets(dataDir, v);
   const publicUrl = v.PUBLIC_URL ?? addressOf({ host: v.HOST, port: v.PORT });
+  const appUrl = v.APP_URL ?? publicUrl;
   return {
+    audit: {
+      retentionMonths: v.AUDIT_RETENTION_MONTHS,
+      archiveDir: resolve(v.AUDIT_ARCHIVE_DIR ?? resolve(dataDir, 'audit-archive')),
+    },
     environment: v.NODE_ENV,
     host: v.HOST,
     port: v.PORT,
     dataDir,
     publicUrl,
-    appUrl: v.APP_URL ?? publicUrl,
+    appUrl,
     demo: v.DEMO ?? (!isProduction && v.DATABASE_URL === undefined && isLoopback(v.HOST)),
     logLevel: v.LOG_LEVEL,
     requireVerifiedEmail: v.REQUIRE_VERIFIED_EMAIL ?? isProduction,
-    database: {
-      embedded: v.DATABASE_URL === undefined,
-      url: v.DATABASE_URL ?? '',
-      migrationUrl: v.MIGRATION_DATABASE_URL ?? (isProduction ? undefined : v.DATABASE_URL),
-      workerUrl: v.WORKER_DATABASE_URL ?? v.DATABASE_URL ?? '',
-      poolSize: v.DATABASE_POOL_SIZE,
-      namedStatements: v.NAMED_STATEMENTS,
-      statementTimeoutMs: v.STATEMENT_TIMEOUT_MS,
-      lockTimeoutMs: v.LOCK_TIMEOUT_MS,
-      idleInTransactionTimeoutMs: v.IDLE_IN_TRANSACTION_TIMEOUT_MS,
-    },
+    database: databaseSettings(v),
+    google: googleSettings(v, appUrl),
     http: {
       corsOrigins: v.CORS_ORIGINS,
       trustProxy: v.TRUST_PROXY,
@@ -79,6 +77,7 @@ function shape(v: Variables) {
       freeAttempts: v.FREE_ATTEMPTS,
       longestWaitSeconds: v.LONGEST_WAIT_SECONDS,
     },
+    productionWarningLimit: v.PRODUCTION_WARNING_LIMIT,
     tokens: {
       jwtKeys: secrets.jwtKeys,
       issuer: v.JWT_ISSUER ?? publicUrl,
@@ -89,6 +88,31 @@ function shape(v: Variables) {
     passwords: { memoryKib: v.ARGON2_MEMORY_KIB, passes: v.ARGON2_PASSES, lanes: v.ARGON2_LANES },
     mail: { smtpUrl: v.SMTP_URL, from: v.MAIL_FROM, outboxDir: resolve(dataDir, 'outbox') },
     jobs: { concurrency: v.JOBS_CONCURRENCY },
+  };
+}
+
+function databaseSettings(v: Variables) {
+  const isProduction = v.NODE_ENV === 'production';
+  return {
+    embedded: v.DATABASE_URL === undefined,
+    url: v.DATABASE_URL ?? '',
+    migrationUrl: v.MIGRATION_DATABASE_URL ?? (isProduction ? undefined : v.DATABASE_URL),
+    workerUrl: v.WORKER_DATABASE_URL ?? v.DATABASE_URL ?? '',
+    poolSize: v.DATABASE_POOL_SIZE,
+    namedStatements: v.NAMED_STATEMENTS,
+    statementTimeoutMs: v.STATEMENT_TIMEOUT_MS,
+    lockTimeoutMs: v.LOCK_TIMEOUT_MS,
+    idleInTransactionTimeoutMs: v.IDLE_IN_TRANSACTION_TIMEOUT_MS,
+  };
+}
+
+function googleSettings(v: Variables, appUrl: string) {
+  return {
+    clientId: v.GOOGLE_CLIENT_ID,
+    clientSecret: v.GOOGLE_CLIENT_SECRET,
+    redirectUrl: v.GOOGLE_REDIRECT_URL ?? `${appUrl}/google/callback`,
+    baseUrl: v.GOOGLE_BASE_URL,
+    timeoutMs: v.GOOGLE_TIMEOUT_MS,
   };
 }
 

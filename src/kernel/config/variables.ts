@@ -108,6 +108,9 @@ const limits = z.object({
       'Failed log-ins, refreshes or resets of one account before each further one has to wait; an address, which many share, and a session have ten times as many.',
   }),
   LONGEST_WAIT_SECONDS: count(900).meta({ description: 'That wait doubles with each failure, up to this.' }),
+  PRODUCTION_WARNING_LIMIT: count(100_000).meta({
+    description: "A day's production of a clinic above which whoever enters it is warned. Nothing is refused.",
+  }),
 });
 
 const secrets = z.object({
@@ -147,6 +150,30 @@ const work = z.object({
   JOBS_CONCURRENCY: count(4, { most: 100 }).meta({ description: 'Jobs that one worker runs at once.' }),
 });
 
+const records = z.object({
+  AUDIT_RETENTION_MONTHS: count(0, { least: 0, most: 1_200 }).meta({
+    description:
+      'Whole months of the audit log that stay in the database, beside the present one; older ones are put away as files. 0 keeps all.',
+  }),
+  AUDIT_ARCHIVE_DIR: z.string().optional().meta({
+    description: 'Folder for what is put away of the audit log. Default: `DATA_DIR/audit-archive`.',
+  }),
+});
+
+const google = z.object({
+  GOOGLE_CLIENT_ID: z.string().optional().meta({
+    description: 'OAuth client of type *Web application*. Without it and its secret nobody can connect Google Sheets.',
+  }),
+  GOOGLE_CLIENT_SECRET: z.string().optional().meta({ secret, description: 'Its secret.' }),
+  GOOGLE_REDIRECT_URL: webAddress.optional().meta({
+    description: 'Page of the app to which Google sends the browser back. Default: `APP_URL/google/callback`.',
+  }),
+  GOOGLE_BASE_URL: webAddress.optional().meta({
+    description: "One address in place of all of Google's hosts: an emulator. Default: Google's own.",
+  }),
+  GOOGLE_TIMEOUT_MS: count(10_000).meta({ description: 'The longest that Google may take to answer one call.' }),
+});
+
 /** The variables as docs/configuration.md groups them. */
 export const sections = {
   'The service': service,
@@ -155,7 +182,9 @@ export const sections = {
   Limits: limits,
   Secrets: secrets,
   'Accounts and tokens': accounts,
+  Google: google,
   'Mail and jobs': work,
+  'The audit log': records,
 } as const;
 
 /** Every environment variable that the service reads, with its check, default and meaning. */
@@ -166,7 +195,9 @@ export const variables = z.object({
   ...limits.shape,
   ...secrets.shape,
   ...accounts.shape,
+  ...google.shape,
   ...work.shape,
+  ...records.shape,
 });
 
 export type Variables = z.infer<typeof variables>;

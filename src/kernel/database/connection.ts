@@ -1,5 +1,7 @@
-import type { Duplex } from 'node:stream';
+import { type Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { ClientBase } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
 
 /**
  * Sends what `send` asks of the connection in one write. pg writes each query by itself, also when it pipelines, and
@@ -26,6 +28,21 @@ export async function answeredWithin<T>(client: ClientBase, milliseconds: number
     return await answer;
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/**
+ * Sends rows by COPY ... FROM STDIN. pg refuses such streams on a connection that pipelines, because statements that are
+ * sent behind one would be read as its rows: so the connection, which must be idle, does not pipeline meanwhile.
+ */
+export async function copyInto(client: ClientBase, text: string, source: Iterable<string>): Promise<void> {
+  const connection = client as ClientBase & { pipeline: boolean };
+  const pipelines = connection.pipeline;
+  connection.pipeline = false;
+  try {
+    await pipeline(Readable.from(source, { objectMode: false }), client.query(copyFrom(text)));
+  } finally {
+    connection.pipeline = pipelines;
   }
 }
 

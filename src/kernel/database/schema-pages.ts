@@ -119,7 +119,7 @@ const columnsQuery = `
    WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname = ANY ($1)
    ORDER BY 1, a.attnum`;
 
-/** The columns of a grant, where it is for some only. */
+/** The columns of a grant, where it is for some only. A partition is reached through its table alone. */
 const policiesQuery = `
   SELECT p.schemaname || '.' || p.tablename AS "table", p.roles[1] AS role, p.cmd AS command, p.qual AS rows,
          p.with_check AS becoming,
@@ -130,5 +130,6 @@ const policiesQuery = `
              AND g.privilege_type = p.cmd
              AND NOT has_table_privilege(p.roles[1], format('%I.%I', p.schemaname, p.tablename), p.cmd)) AS columns
     FROM pg_policies p
+    JOIN pg_class t ON t.oid = format('%I.%I', p.schemaname, p.tablename)::regclass AND NOT t.relispartition
    WHERE p.schemaname = ANY ($1) AND p.policyname <> 'owner_all'
    ORDER BY 1, 2, 3`;

@@ -123,8 +123,14 @@ function columnsOf({ detail, constraint, table }: DatabaseError): string[] {
     return own.length > 0 ? own : listed;
   }
   // The server gives no detail to a role that may not read the columns.
-  const named = constraint?.startsWith(`${table}_`) ? constraint.slice(`${table}_`.length) : undefined;
+  const prefix = [table, parentOf(table)].map((name) => `${name}_`).find((name) => constraint?.startsWith(name));
+  const named = prefix && constraint?.slice(prefix.length);
   return named ? [named.replace(/_(check|key|fkey|excl)$/, '').replace(/^(clinic|organisation)_id_/, '')] : [];
+}
+
+/** The server names the partition that refused; a constraint that it has from its parent is named after the parent. */
+function parentOf(table: string | undefined): string | undefined {
+  return table?.replace(/_(1990_2019|\d{4}|default)$/, '');
 }
 
 const tenantColumns = new Set(['clinic_id', 'organisation_id']);

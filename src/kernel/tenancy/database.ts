@@ -22,6 +22,11 @@ export class Database {
     return row;
   }
 
+  /** COPY ... FROM STDIN in the running transaction, which a statement must have opened. Policies allow it on temporary tables only. */
+  copyFrom(text: string, source: Iterable<string>): Promise<void> {
+    return currentStore().transaction.copyFrom(text, source);
+  }
+
   /**
    * Runs work in a transaction of its own with the same context, committed when it returns. For steps around slow work
    * (hashing, a provider's answer) during which no connection may be held.

@@ -3,12 +3,19 @@
  * A reason that is not listed here does not compile; each use is found by searching for its words.
  */
 export type ServiceReason =
+  | 'archive audit log'
+  | 'connect Google'
+  | 'synchronise sheets'
   | 'tick schedules'
   | 'sweep expired keys'
   | 'sweep sessions'
   | 'count attempts'
   | 'roll up facts'
+  | 'make partitions'
   | 'rotate secrets'
   | 'check readiness'
+  | 'merge imports'
+  | 'run imports'
+  | 'clean up imports'
   | 'mail reports'
   | 'send mail';

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
-import { answeredWithin, inOneWrite } from '../database/connection.js';
+import { answeredWithin, copyInto, inOneWrite } from '../database/connection.js';
 import { firstCause, isConnectionFailure } from '../database/failures.js';
 import { namedStatement } from '../database/statements.js';
 
@@ -67,6 +67,25 @@ export class TenantTransaction {
         : await this.send<Row>(client, text, values);
       this.wrote ||= !writesNothing.has(result.command);
       return result;
+    } catch (error) {
+      this.failure ??= error;
+      throw error;
+    }
+  }
+
+  /**
+   * COPY ... FROM STDIN of what the source yields, in a transaction that an earlier statement has opened: the role and
+   * the context must hold before the first row is read.
+   */
+  async copyFrom(text: string, source: Iterable<string>): Promise<void> {
+    if (this.finished || this.client === undefined) throw new Error('COPY needs an open transaction.');
+    if (this.failure !== undefined) throw this.failure;
+    const client = await this.client;
+    this.cost.flights += 1;
+    this.cost.statements += 1;
+    try {
+      await answeredWithin(client, this.options.silenceMs, copyInto(client, text, source));
+      this.wrote = true;
     } catch (error) {
       this.failure ??= error;
       throw error;

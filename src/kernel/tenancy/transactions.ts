@@ -12,6 +12,12 @@ import { type Prelude, TenantTransaction } from './tenant-transaction.js';
 
 const silenceSlackMs = 5_000;
 
+/** Work that is allowed to take longer than a request. */
+interface WorkOptions {
+  /** The longest that one statement may take, a wait for a lock included. The installation's own unless given. */
+  statementTimeoutMs?: number;
+}
+
 /** Opens every transaction that the service ever runs: there is no other door to the database. */
 @Injectable()
 export class Transactions {
@@ -33,9 +39,11 @@ export class Transactions {
   }
 
   /** Runs work outside a request: as the service for a listed reason, or as the user on whose behalf it happens. */
-  runAs<T>(actor: Actor, work: () => Promise<T>): Promise<T> {
+  runAs<T>(actor: Actor, work: () => Promise<T>, options: WorkOptions = {}): Promise<T> {
     const context = workContext(actor);
-    return this.conduct(context, this.prepare(workPrelude(actor, context.requestId, this.config)), work);
+    const config = patient(this.config, options);
+    const prelude = workPrelude(actor, context.requestId, config);
+    return this.conduct(context, this.prepare(prelude, undefined, config), work);
   }
 
   /** Runs work in the given transaction and ends it: COMMIT before the result is known to anybody. */
@@ -62,11 +70,18 @@ export class Transactions {
     this.metrics.transactionEnded('rolled-back');
   }
 
-  private prepare(prelude: Prelude, onAccepted?: () => Promise<void>): TenantTransaction {
-    const { namedStatements, statementTimeoutMs } = this.config.database;
+  private prepare(prelude: Prelude, onAccepted?: () => Promise<void>, config = this.config): TenantTransaction {
+    const { namedStatements, statementTimeoutMs } = config.database;
     const silenceMs = statementTimeoutMs + silenceSlackMs;
     return new TenantTransaction(this.pool, prelude, { namedStatements, silenceMs, onAccepted });
   }
+}
+
+/** The configuration with the timeouts of work that takes long. */
+function patient(config: Config, { statementTimeoutMs }: WorkOptions): Config {
+  if (statementTimeoutMs === undefined) return config;
+  const database = { ...config.database, statementTimeoutMs, lockTimeoutMs: statementTimeoutMs };
+  return { ...config, database };
 }
 
 function workContext(actor: Actor): RequestContext {

@@ -1,0 +1,70 @@
+import { Injectable } from '@nestjs/common';
+import { z } from 'zod';
+import { JobHandler, Scheduled } from '../../../kernel/jobs/job-handler.decorator.js';
+import { Database } from '../../../kernel/tenancy/database.js';
+import { Transactions } from '../../../kernel/tenancy/transactions.js';
+import { ImportRuns } from './import-runs.js';
+
+const OneImport = z.object({ clinicId: z.uuid(), importId: z.uuid() });
+
+@Injectable()
+export class ImportJobs {
+  constructor(
+    private readonly runs: ImportRuns,
+    private readonly transactions: Transactions,
+    private readonly database: Database,
+  ) {}
+
+  @JobHandler('metrics.import', { payload: OneImport, maxAttempts: 8 })
+  async run({ clinicId, importId }: z.infer<typeof OneImport>): Promise<void> {
+    await this.runs.run(clinicId, importId);
+  }
+
+  /** What a crash or a cut line has left: uploads that never ended, and files whose import is over. */
+  @Scheduled('23 * * * *')
+  @JobHandler('metrics.sweep-imports', { payload: z.object({}) })
+  async sweep(): Promise<void> {
+    await this.asService(async () => {
+      await this.database.query(failAbandoned);
+      await this.database.query(deleteLeftFiles);
+    });
+  }
+
+  /** Details go after 90 days; the imports themselves and what they brought stay. */
+  @Scheduled('41 3 1 * *')
+  @JobHandler('metrics.clean-imports', { payload: z.object({}) })
+  async clean(): Promise<void> {
+    await this.asService(async () => {
+      await this.database.query(deleteOldErrors);
+      await this.database.query(deleteOldChanges);
+      await this.database.query(noteRemoval);
+    });
+  }
+
+  /** A month's errors may be millions of rows. */
+  private asService(work: () => Promise<void>): Promise<void> {
+    return this.transactions.runAs({ service: 'clean up imports' }, work, { statementTimeoutMs: 600_000 });
+  }
+}
+
+const failAbandoned = `
+  UPDATE public.imports
+     SET status = 'failed', finished_at = clock_timestamp(),
+         problem = '{"code": "interrupted", "detail": "It was never received to its end.", "line": null, "column": null}'
+   WHERE status = 'receiving' AND updated_at < now() - interval '6 hours'`;
+
+const deleteLeftFiles = `
+  DELETE FROM public.import_files f USING public.imports i
+   WHERE i.clinic_id = f.clinic_id AND i.id = f.import_id AND i.status NOT IN ('receiving', 'queued', 'running')`;
+
+const old = `i.finished_at < now() - interval '90 days' AND i.details_removed_at IS NULL`;
+
+const deleteOldErrors = `
+  DELETE FROM public.import_errors e USING public.imports i
+   WHERE i.clinic_id = e.clinic_id AND i.id = e.import_id AND ${old}`;
+
+const deleteOldChanges = `
+  DELETE FROM public.import_changes c USING public.imports i
+   WHERE i.clinic_id = c.clinic_id AND i.id = c.import_id AND ${old}`;
+
+const noteRemoval = `UPDATE public.imports i SET details_removed_at = now() WHERE ${old}`;
