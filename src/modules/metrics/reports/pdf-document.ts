@@ -135,7 +135,7 @@ function totalRow({ name, dataType, value, previousPeriod, lastYear }: Total, wo
 function goals(report: Report, wording: Wording): Content[] {
   if (report.goals.length === 0) return [];
   const rows = report.goals.map((goal) => goalRow(goal, wording));
-  return [section('Goals', ['Goal', 'Target', 'So far', 'Progress', 'State', 'Until'], rows)];
+  return [section('Goals', ['Goal', 'Target', 'So far', 'Progress', 'Standing', 'Until'], rows)];
 }
 
 function goalRow(goal: ReportGoal, wording: Wording): TableCell[] {
@@ -145,7 +145,7 @@ function goalRow(goal: ReportGoal, wording: Wording): TableCell[] {
     right(target),
     right(wording.value(goal.dataType, goal.current), { bold: true }),
     right(wording.value('percentage', goal.progressPercent)),
-    right(goal.status),
+    right(goal.standing),
     right(goal.endsOn),
   ];
 }
