@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { describeDemo, seedDemo } from './demo/demo.js';
+import { seedDemoMetrics } from './demo/demo-metrics.js';
 import { bringUpToDate, type Installation, openInstallation } from './installation.js';
 import { createHttpApplication } from './kernel/http/server.js';
 import { listen, withPort } from './listen.js';
@@ -31,7 +32,10 @@ async function serve(installation: Installation): Promise<NestFastifyApplication
   // One that holds no migrating login waits for nobody: its readiness says what is missing.
   if (installation.config.database.migrationUrl !== undefined) await bringUpToDate(installation);
   const config = await withPort(installation.config);
-  if (config.demo) await seedDemo(config);
+  if (config.demo) {
+    await seedDemo(config);
+    await seedDemoMetrics(config);
+  }
   const application = await createHttpApplication(AppModule.with(config, { withWorker }), config);
   try {
     await listen(application, config);

@@ -138,7 +138,7 @@ const goals = `
     CONSTRAINT goals_target_value_check CHECK (target_value > 0 OR (target_value = 0 AND direction = 'at_most')),
     CONSTRAINT goals_status_check CHECK (status IN ('draft', 'active', 'achieved', 'missed', 'cancelled')),
     CONSTRAINT goals_closed_at_check CHECK ((closed_at IS NOT NULL) = (status IN ('achieved', 'missed', 'cancelled'))),
-    CONSTRAINT goals_closing_note_check CHECK (closing_note = 'no-data' AND status = 'missed'),
+    CONSTRAINT goals_closing_note_check CHECK (closing_note IS NULL OR (closing_note = 'no-data' AND status = 'missed')),
     -- One at a time of one kind of period: a year's goal stands beside those of its months. A provider of NULL is the
     -- whole clinic, which is one too: compared as it is, it would differ from itself.
     CONSTRAINT goals_metric_definition_id_excl EXCLUDE USING gist (
