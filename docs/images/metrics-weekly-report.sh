@@ -17,4 +17,4 @@ curl -sf "$API/clinics/$CLINIC/reports/weekly/$WEEK?format=html" -H "Authorizati
 mkdir -p "$WORK/.fonts"
 cp "$HERE"/../../node_modules/pdfmake/fonts/Roboto/*.ttf "$WORK/.fonts/"
 HOME=$WORK chromium --headless=new --no-sandbox --hide-scrollbars --force-device-scale-factor=1.25 \
-  --window-size="900,${HEIGHT:-2060}" --screenshot="$HERE/metrics-weekly-report.png" "file://$WORK/report.html"
+  --window-size="900,${HEIGHT:-2060}" --screenshot="$HERE/metrics-weekly-report.png" "file://$WORK/report.html" 2> /dev/null
