@@ -17,10 +17,12 @@ interface Tenant {
   organisationId: string;
   clinicId: string;
   dashboardId: string;
+  goalId: string;
   userId: string;
   providerId: string;
   invitationId: string;
   sessionId: string;
+  templateId: string;
   widgetId: string;
 }
 
@@ -54,6 +56,15 @@ async function describeTenant(slug: string): Promise<Tenant> {
     token,
     body: { kind: 'number', title: 'Production', config },
   });
+  const measured = { metric: 'calls', timePeriod: 'yearly' };
+  const goal = await service.call('POST', `/clinics/${clinicId}/goals`, {
+    token,
+    body: { ...measured, startDate: '2026-01-01', targetValue: '5000' },
+  });
+  const template = await service.call('POST', `/clinics/${clinicId}/goal-templates`, {
+    token,
+    body: { ...measured, name: `More calls in ${slug}`, targetFormula: 'last_value + 1' },
+  });
   const [row] = await service.database.sql<{ provider: string; person: string; session: string }>(
     `SELECT (SELECT id FROM providers WHERE clinic_id = $1 LIMIT 1) AS provider, u.id AS person,
             (SELECT id FROM auth.sessions WHERE user_id = (SELECT id FROM auth.users WHERE email = $3) LIMIT 1) AS session
@@ -66,25 +77,30 @@ async function describeTenant(slug: string): Promise<Tenant> {
     organisationId,
     clinicId,
     dashboardId: dashboard.body.id,
+    goalId: goal.body.id,
     userId: row.person,
     providerId: row.provider,
     invitationId: invitation.body.id,
     sessionId: row.session,
+    templateId: template.body.id,
     widgetId: widget.body.id,
   };
 }
 
 /** Values for parameters and fields by their names. A new id parameter that is not here fails the test that needs it. */
 function valuesOf(tenant: Tenant): Record<string, string> {
-  const { organisationId, clinicId, dashboardId, userId, providerId, invitationId, sessionId, widgetId } = tenant;
+  const { organisationId, clinicId, dashboardId, goalId, userId, providerId } = tenant;
+  const { invitationId, sessionId, templateId, widgetId } = tenant;
   return {
     organisationId,
     clinicId,
     dashboardId,
+    goalId,
     userId,
     providerId,
     invitationId,
     sessionId,
+    templateId,
     widgetId,
     actorId: userId,
     defaultClinicId: clinicId,
@@ -102,8 +118,12 @@ const fieldValues = {
   refreshToken: 'rt_unknown',
   timeZone: 'Europe/Berlin',
   currency: 'EUR',
+  metric: 'calls',
   npiNumber: '1245319599',
   slug: undefined,
+  startDate: '2026-02-01',
+  targetFormula: 'last_value + 1',
+  targetValue: '5000',
   phone: undefined,
   avatarUrl: undefined,
   locale: 'en',
@@ -139,10 +159,14 @@ async function send(
   return service.call(route.method, `/${path}`, { token, body });
 }
 
-/** Where a body takes one of two, one is left out; an address is that of somebody who belongs nowhere. */
+/**
+ * Where a body takes one of two, one is left out; an address is that of somebody who belongs nowhere, and what the
+ * system has bears no tenant's name.
+ */
 function choiceFor(route: Route): Record<string, unknown> {
   if (route.id.startsWith('add')) return { email: undefined };
   if (route.id === 'acceptInvitation') return { invitationId: undefined };
+  if (route.id.includes('System')) return { name: 'Everybody’s' };
   return { email: 'somebody@elsewhere.example' };
 }
 
@@ -156,6 +180,8 @@ async function stateOf(tenant: Tenant): Promise<string> {
        UNION ALL SELECT r::text FROM user_clinic_roles r JOIN clinics c ON c.id = r.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT p::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT d::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT g::text FROM goals g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT t::text FROM goal_templates t JOIN clinics c ON c.id = t.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT w::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT d::text FROM clinic_default_dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT s::text FROM report_subscriptions s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
