@@ -191,20 +191,18 @@ const cells = `
   CREATE TYPE app.export_page AS (content text, row_count integer, last_key jsonb);
   COMMENT ON TYPE app.export_page IS 'A page of a file, how many rows it holds, and where the next one begins';
 
-  CREATE FUNCTION app.csv_text(p_text text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN ascii(p_text) IN (61, 43, 45, 64, 9, 10, 13, 65309, 65291, 65293, 65312) THEN '"''' ELSE '"' END
-           || replace(p_text, '"', '""') || '"'
-  $$;
+  CREATE FUNCTION app.csv_text(p_text text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ascii(p_text) IN (61, 43, 45, 64, 9, 10, 13, 65309, 65291, 65293, 65312) THEN '"''' ELSE '"' END
+           || replace(p_text, '"', '""') || '"';
   COMMENT ON FUNCTION app.csv_text IS 'A text as a cell of RFC 4180 that no spreadsheet takes for a formula';
 
-  CREATE FUNCTION app.xlsx_text(p_text text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT coalesce(CASE WHEN ascii(p_text) IN (61, 43, 45, 64, 9, 10, 13, 65309, 65291, 65293, 65312)
+  CREATE FUNCTION app.xlsx_text(p_text text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN coalesce(CASE WHEN ascii(p_text) IN (61, 43, 45, 64, 9, 10, 13, 65309, 65291, 65293, 65312)
              THEN '<c t="inlineStr"><is><t xml:space="preserve">''' ELSE '<c t="inlineStr"><is><t xml:space="preserve">' END
            || CASE WHEN p_text ~ '[&<>\\u0001-\\u0008\\u000b\\u000c\\u000e-\\u001f\\ufffe\\uffff]' THEN
                 regexp_replace(replace(replace(replace(p_text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'),
                   '[\\u0001-\\u0008\\u000b\\u000c\\u000e-\\u001f\\ufffe\\uffff]', '', 'g') ELSE p_text END
-           || '</t></is></c>', '<c/>')
-  $$;
+           || '</t></is></c>', '<c/>');
   COMMENT ON FUNCTION app.xlsx_text IS 'A text as a cell of SpreadsheetML: nothing in it is a formula, or what XML cannot hold';
   GRANT EXECUTE ON FUNCTION app.csv_text, app.xlsx_text TO authenticated, super_admin;
 `;
