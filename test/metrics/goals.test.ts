@@ -560,7 +560,7 @@ describe('A report', () => {
     const user = (await service.call('GET', '/auth/me', { token: admin })).body;
     const goals = await service.application
       .get(Transactions)
-      .runAs({ userId: user.id, reason: 'send mail' }, () =>
+      .runAs({ user: user.id, reason: 'send mail' }, () =>
         service.application.get(GoalsReader).forPeriod(clinicId, '2026-03-31', '2026-04-30'),
       );
     expect(goals).toMatchObject([{ id: ran.id, metric: 'production', targetValue: '3000.00' }]);
