@@ -141,6 +141,16 @@ const traces: Record<string, string[]> = {
   createWidget: [],
   updateWidget: [],
   deleteWidget: [],
+  createGoal: ['insert public.goals'],
+  createGoalsFromTemplate: ['insert public.goals'],
+  updateGoal: ['update public.goals'],
+  deleteGoal: ['delete public.goals'],
+  createGoalTemplate: ['insert public.goal_templates'],
+  updateGoalTemplate: ['update public.goal_templates'],
+  deleteGoalTemplate: ['delete public.goal_templates', 'update public.goals'],
+  createSystemGoalTemplate: ['insert public.goal_templates'],
+  updateSystemGoalTemplate: ['update public.goal_templates'],
+  deleteSystemGoalTemplate: ['delete public.goal_templates'],
   setClinicDefaultDashboard: ['insert public.clinic_default_dashboards'],
   endClinicDefaultDashboard: ['delete public.clinic_default_dashboards'],
   setReportSubscriptions: ['insert public.report_subscriptions', 'insert public.report_subscriptions'],
@@ -297,6 +307,25 @@ describe('A write through the API leaves its trace', () => {
     const { events } = await trace('setReportSubscriptions', { by: owner, ids, body });
     expect(events[0]).toMatchObject({ clinic_id: clinicId, changes: { user_id: [null, owner.id] } });
     await trace('endReportSubscriptions', { by: owner, ids });
+  });
+
+  it('when goals are set, by hand or from templates, changed and deleted', async () => {
+    const ids: Record<string, string> = { clinicId };
+    const plan = { metric: 'calls', timePeriod: 'weekly' };
+    const goal = { ...plan, startDate: '2026-03-02', targetValue: '500' };
+    ids.goalId = (await trace('createGoal', { by: owner, ids, body: goal })).body.id;
+    const { events } = await trace('updateGoal', { by: owner, ids, body: { targetValue: '600' } });
+    expect(events[0]).toMatchObject({ row_id: ids.goalId, clinic_id: clinicId, changes: { target_value: [500, 600] } });
+    await trace('deleteGoal', { by: owner, ids });
+    const template = { ...plan, name: 'Traced', targetFormula: '500' };
+    ids.templateId = (await trace('createGoalTemplate', { by: owner, ids, body: template })).body.id;
+    await trace('updateGoalTemplate', { by: owner, ids, body: { targetFormula: '600' } });
+    const body = { templateId: ids.templateId, startDate: '2026-03-02', forProviders: null };
+    await trace('createGoalsFromTemplate', { by: owner, ids, body });
+    await trace('deleteGoalTemplate', { by: owner, ids });
+    ids.templateId = (await trace('createSystemGoalTemplate', { by: admin, body: template })).body.id;
+    await trace('updateSystemGoalTemplate', { by: admin, ids, body: { targetFormula: '600' } });
+    await trace('deleteSystemGoalTemplate', { by: admin, ids });
   });
 
   it('when a Google account and a spreadsheet are connected, changed and disconnected', async () => {

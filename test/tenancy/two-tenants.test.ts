@@ -20,11 +20,13 @@ interface Tenant {
   connectionId: string;
   credentialId: string;
   dashboardId: string;
+  goalId: string;
   userId: string;
   providerId: string;
   runId: string;
   invitationId: string;
   sessionId: string;
+  templateId: string;
   widgetId: string;
 }
 
@@ -58,6 +60,15 @@ async function describeTenant(slug: string): Promise<Tenant> {
     token,
     body: { kind: 'number', title: 'Production', config },
   });
+  const measured = { metric: 'calls', timePeriod: 'yearly' };
+  const goal = await service.call('POST', `/clinics/${clinicId}/goals`, {
+    token,
+    body: { ...measured, startDate: '2026-01-01', targetValue: '5000' },
+  });
+  const template = await service.call('POST', `/clinics/${clinicId}/goal-templates`, {
+    token,
+    body: { ...measured, name: `More calls in ${slug}`, targetFormula: 'last_value + 1' },
+  });
   const [row] = await service.database.sql<{ provider: string; person: string; session: string }>(
     `SELECT (SELECT id FROM providers WHERE clinic_id = $1 LIMIT 1) AS provider, u.id AS person,
             (SELECT id FROM auth.sessions WHERE user_id = (SELECT id FROM auth.users WHERE email = $3) LIMIT 1) AS session
@@ -71,29 +82,33 @@ async function describeTenant(slug: string): Promise<Tenant> {
     organisationId,
     clinicId,
     dashboardId: dashboard.body.id,
+    goalId: goal.body.id,
     userId: row.person,
     providerId: row.provider,
     invitationId: invitation.body.id,
     sessionId: row.session,
+    templateId: template.body.id,
     widgetId: widget.body.id,
   };
 }
 
 /** Values for parameters and fields by their names. A new id parameter that is not here fails the test that needs it. */
 function valuesOf(tenant: Tenant): Record<string, string> {
-  const { connectionId, credentialId, runId } = tenant;
-  const { organisationId, clinicId, dashboardId, userId, providerId, invitationId, sessionId, widgetId } = tenant;
+  const { connectionId, credentialId, dashboardId, goalId, runId, templateId, widgetId } = tenant;
+  const { organisationId, clinicId, userId, providerId, invitationId, sessionId } = tenant;
   return {
     organisationId,
     clinicId,
     connectionId,
     credentialId,
     dashboardId,
+    goalId,
     userId,
     providerId,
     invitationId,
     runId,
     sessionId,
+    templateId,
     widgetId,
     actorId: userId,
     defaultClinicId: clinicId,
@@ -116,8 +131,12 @@ const fieldValues = {
   refreshToken: 'rt_unknown',
   timeZone: 'Europe/Berlin',
   currency: 'EUR',
+  metric: 'calls',
   npiNumber: '1245319599',
   slug: undefined,
+  startDate: '2026-02-01',
+  targetFormula: 'last_value + 1',
+  targetValue: '5000',
   phone: undefined,
   avatarUrl: undefined,
   locale: 'en',
@@ -153,11 +172,15 @@ async function send(
   return service.call(route.method, `/${path}`, { token, body });
 }
 
-/** Where a body takes one of two, one is left out; an address is that of somebody who belongs nowhere. */
+/**
+ * Where a body takes one of two, one is left out; an address is that of somebody who belongs nowhere, and what the
+ * system has bears no tenant's name.
+ */
 function choiceFor(route: Route): Record<string, unknown> {
   if (route.id.startsWith('add')) return { email: undefined };
   if (route.id === 'finishGoogle') return { code: 'a code' };
   if (route.id === 'acceptInvitation') return { invitationId: undefined };
+  if (route.id.includes('System')) return { name: 'Everybody’s' };
   return { email: 'somebody@elsewhere.example' };
 }
 
@@ -174,6 +197,8 @@ async function stateOf(tenant: Tenant): Promise<string> {
        UNION ALL SELECT s::text FROM spreadsheet_connections s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT r::text FROM sync_runs r JOIN clinics c ON c.id = r.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT d::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT g::text FROM goals g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT t::text FROM goal_templates t JOIN clinics c ON c.id = t.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT w::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT d::text FROM clinic_default_dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT s::text FROM report_subscriptions s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
