@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { seedDemoMetrics } from '../src/demo/demo-metrics.js';
 import { type Service, startService } from './support/service.js';
 
 const run = promisify(execFile);
@@ -21,6 +22,8 @@ function walkOf(page: string): string {
 let service: Service;
 beforeAll(async () => {
   service = await startService({ withWorker: true });
+  // As a first `npm start` leaves it.
+  await seedDemoMetrics(service.config);
 });
 afterAll(() => service.stop());
 
