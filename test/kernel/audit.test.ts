@@ -8,6 +8,7 @@ import { Audit, type RecordRead } from '../../src/kernel/audit/audit.js';
 import { Database } from '../../src/kernel/tenancy/database.js';
 import type { RequestContext } from '../../src/kernel/tenancy/request-context.js';
 import { Transactions } from '../../src/kernel/tenancy/transactions.js';
+import { type Google, startGoogle } from '../support/google.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -33,6 +34,7 @@ interface Event {
 }
 
 let service: Service;
+let google: Google;
 let mailbox: Mailbox;
 let owner: Person;
 let admin: Person;
@@ -40,8 +42,10 @@ let clinicId: string;
 let organisationId: string;
 
 beforeAll(async () => {
+  google = await startGoogle();
   mailbox = await openMailbox();
-  service = await startService({ withWorker: true, variables: { SMTP_URL: mailbox.smtpUrl } });
+  const variables = { SMTP_URL: mailbox.smtpUrl, ...google.variables };
+  service = await startService({ withWorker: true, variables });
   owner = await logIn(demoAddress('owner', 'northside'));
   admin = await logIn(demoAdmin);
   const viewer = await as('viewer');
@@ -52,6 +56,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await service.stop();
   await mailbox.stop();
+  await google.stop();
 });
 
 const password = 'correct horse battery';
@@ -118,6 +123,15 @@ const traces: Record<string, string[]> = {
     ...['insert auth.users', 'insert public.profiles', 'insert public.user_clinic_roles'],
     ...['update public.invitations', 'update public.profiles'],
   ],
+  connectGoogle: [],
+  // The tokens come into it in a transaction of the service's own.
+  finishGoogle: ['insert public.google_credentials'],
+  createSpreadsheetConnection: ['insert public.spreadsheet_connections'],
+  updateSpreadsheetConnection: ['update public.spreadsheet_connections'],
+  previewSheet: [],
+  syncSpreadsheet: [],
+  disconnectGoogle: ['delete public.google_credentials', 'update public.spreadsheet_connections'],
+  deleteSpreadsheetConnection: ['delete public.spreadsheet_connections'],
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -312,6 +326,26 @@ describe('A write through the API leaves its trace', () => {
     ids.templateId = (await trace('createSystemGoalTemplate', { by: admin, body: template })).body.id;
     await trace('updateSystemGoalTemplate', { by: admin, ids, body: { targetFormula: '600' } });
     await trace('deleteSystemGoalTemplate', { by: admin, ids });
+  });
+
+  it('when a Google account and a spreadsheet are connected, changed and disconnected', async () => {
+    const ids: Record<string, string> = { clinicId };
+    const email = 'owner@practice.example';
+    await google.person(email);
+    const sheets = [{ title: 'Sheet1', rows: [['Date', 'Amount']] }];
+    await google.spreadsheet({ id: 'a-traced-spreadsheet', name: 'Traced', owner: email, sheets });
+    const begun = await trace('connectGoogle', { by: owner, ids, body: {} });
+    const { state, code } = Object.fromEntries(await google.consent(begun.body.authorizationUrl, { email }));
+    const finished = await trace('finishGoogle', { by: owner, ids, body: { state, code } });
+    expect(finished.events[0]).toMatchObject({ clinic_id: clinicId, organisation_id: organisationId });
+    const made = { spreadsheetId: 'a-traced-spreadsheet', sheetNames: ['Sheet1'] };
+    ids.connectionId = (await trace('createSpreadsheetConnection', { by: owner, ids, body: made })).body.id;
+    const changed = await trace('updateSpreadsheetConnection', { by: owner, ids, body: { name: 'Traced again' } });
+    expect(changed.events[0]?.changes).toEqual({ name: ['Traced', 'Traced again'] });
+    await trace('previewSheet', { by: owner, ids, body: { sheet: 'Sheet1', table: 'financial_metrics' } });
+    await trace('syncSpreadsheet', { by: owner, ids });
+    await trace('disconnectGoogle', { by: owner, ids: { ...ids, credentialId: finished.body.id } });
+    await trace('deleteSpreadsheetConnection', { by: owner, ids });
   });
 
   it('when an admin lets a job run again', async () => {

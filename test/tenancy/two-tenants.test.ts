@@ -1,4 +1,5 @@
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
+import { insertSpreadsheet } from '../support/google.js';
 import { bodyFor, type Route, routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
@@ -16,10 +17,13 @@ interface Tenant {
   slug: string;
   organisationId: string;
   clinicId: string;
+  connectionId: string;
+  credentialId: string;
   dashboardId: string;
   goalId: string;
   userId: string;
   providerId: string;
+  runId: string;
   invitationId: string;
   sessionId: string;
   templateId: string;
@@ -27,7 +31,7 @@ interface Tenant {
 }
 
 /** Parameters that name no row: there is nothing foreign about them. */
-const noIds = ['jobId', 'month', 'week'];
+const noIds = ['jobId', 'month', 'sheet', 'spreadsheetId', 'table', 'week'];
 
 let service: Service;
 const tenants = new Map<string, Tenant>();
@@ -73,6 +77,7 @@ async function describeTenant(slug: string): Promise<Tenant> {
   );
   if (!row) throw new Error(`The demo has no ${slug}.`);
   return {
+    ...(await insertSpreadsheet(service.database, clinicId, demoAddress('owner', slug))),
     slug,
     organisationId,
     clinicId,
@@ -89,23 +94,31 @@ async function describeTenant(slug: string): Promise<Tenant> {
 
 /** Values for parameters and fields by their names. A new id parameter that is not here fails the test that needs it. */
 function valuesOf(tenant: Tenant): Record<string, string> {
-  const { organisationId, clinicId, dashboardId, goalId, userId, providerId } = tenant;
-  const { invitationId, sessionId, templateId, widgetId } = tenant;
+  const { connectionId, credentialId, dashboardId, goalId, runId, templateId, widgetId } = tenant;
+  const { organisationId, clinicId, userId, providerId, invitationId, sessionId } = tenant;
   return {
     organisationId,
     clinicId,
+    connectionId,
+    credentialId,
     dashboardId,
     goalId,
     userId,
     providerId,
     invitationId,
+    runId,
     sessionId,
     templateId,
     widgetId,
     actorId: userId,
     defaultClinicId: clinicId,
+    googleCredentialId: credentialId,
     jobId: '1',
     month: '2026-03',
+    sheet: 'Sheet1',
+    spreadsheetId: 'a-spreadsheet-of-google',
+    spreadsheetConnectionId: connectionId,
+    table: 'financial_metrics',
     week: '2026-W10',
   };
 }
@@ -165,6 +178,7 @@ async function send(
  */
 function choiceFor(route: Route): Record<string, unknown> {
   if (route.id.startsWith('add')) return { email: undefined };
+  if (route.id === 'finishGoogle') return { code: 'a code' };
   if (route.id === 'acceptInvitation') return { invitationId: undefined };
   if (route.id.includes('System')) return { name: 'Everybody’s' };
   return { email: 'somebody@elsewhere.example' };
@@ -179,6 +193,9 @@ async function stateOf(tenant: Tenant): Promise<string> {
        UNION ALL SELECT c::text FROM clinics c WHERE c.organisation_id = $1
        UNION ALL SELECT r::text FROM user_clinic_roles r JOIN clinics c ON c.id = r.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT p::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT g::text FROM google_credentials g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT s::text FROM spreadsheet_connections s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT r::text FROM sync_runs r JOIN clinics c ON c.id = r.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT d::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT g::text FROM goals g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT t::text FROM goal_templates t JOIN clinics c ON c.id = t.clinic_id WHERE c.organisation_id = $1
@@ -204,6 +221,8 @@ async function secretsOf(tenant: Tenant): Promise<string[]> {
      UNION SELECT email::text FROM profiles WHERE email LIKE '%@' || $2 || '.example'
      UNION SELECT name FROM clinics WHERE organisation_id = $1 UNION SELECT id::text FROM clinics WHERE organisation_id = $1
      UNION SELECT name FROM organisations WHERE id = $1 UNION SELECT id::text FROM organisations WHERE id = $1
+     UNION SELECT s.name FROM spreadsheet_connections s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
+     UNION SELECT g.google_email FROM google_credentials g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
      UNION SELECT d.id::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
      UNION SELECT w.id::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
      UNION SELECT p.id::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1`,

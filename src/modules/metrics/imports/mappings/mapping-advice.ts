@@ -106,9 +106,11 @@ function transformationFor({ type }: Field, cells: readonly Cell[]): Transformat
   return undefined;
 }
 
-/** The separator that reads all of them, and both where thousands look like decimals: then the one with two digits behind. */
+/** The separator that reads most of them; where thousands look like decimals, that with one or two digits behind. */
 function separatorIn(texts: readonly string[]): '.' | ',' {
-  const reads = (separator: '.' | ','): boolean => texts.every((text) => readNumber(text, separator) !== undefined);
-  if (!reads('.')) return reads(',') ? ',' : '.';
-  return reads(',') && texts.some((text) => /,\d{1,2}\D*$/.test(text)) ? ',' : '.';
+  const read = (separator: '.' | ','): number =>
+    texts.filter((text) => readNumber(text, separator) !== undefined).length;
+  const [withPoint, withComma] = [read('.'), read(',')];
+  if (withPoint !== withComma) return withComma > withPoint ? ',' : '.';
+  return texts.some((text) => /,\d{1,2}\D*$/.test(text)) ? ',' : '.';
 }

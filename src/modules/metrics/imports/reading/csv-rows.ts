@@ -77,7 +77,8 @@ class CsvReader {
   }
 
   read(text: string): SourceRow[] {
-    this.mayHoldNul = text.includes('\0');
+    // Rows that end with a text may come with the next one.
+    this.mayHoldNul ||= text.includes('\0');
     this.parser.write(text);
     const rows = this.take();
     // The parser counts what stands in cells: a row of nothing but separators would grow without end.
@@ -99,8 +100,8 @@ class CsvReader {
     for (let parsed = this.next(); parsed; parsed = this.next()) {
       const { info, record } = parsed;
       this.line = info.lines;
-      if (isBlank(record) || isSeparatorNote(record, this.line)) continue;
       this.check(record);
+      if (isBlank(record) || isSeparatorNote(record, this.line)) continue;
       rows.push({ line: info.lines, cells: record });
     }
     if (this.failure) throw this.explained(this.failure);

@@ -29,7 +29,7 @@ export async function* textOf(file: SpooledFile, declared?: Encoding): AsyncGene
     for await (const slice of slicesOf(file, mark)) yield decoder.decode(slice, { stream: true });
     yield decoder.decode();
   } catch (error) {
-    if (error instanceof TypeError) throw unreadable(`The file is not ${encoding} throughout.`);
+    if (isUndecodable(error)) throw unreadable(`The file is not ${encoding} throughout.`);
     throw error;
   }
 }
@@ -56,4 +56,9 @@ async function isUtf8(file: SpooledFile): Promise<boolean> {
   } catch {
     return false;
   }
+}
+
+function isUndecodable(error: unknown): boolean {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return code === 'ERR_ENCODING_INVALID_ENCODED_DATA';
 }
