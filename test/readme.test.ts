@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { seedDemoMetrics } from '../src/demo/demo-metrics.js';
-import { type Service, startService } from './support/service.js';
+import { startService } from './support/service.js';
 
 const run = promisify(execFile);
 const pages = [
@@ -19,19 +19,18 @@ function walkOf(page: string): string {
   return [...text.matchAll(/^```sh walk\n(.*?)^```$/gms)].map(([, block]) => block).join('\n');
 }
 
-let service: Service;
-beforeAll(async () => {
-  service = await startService({ withWorker: true });
-  // As a first `npm start` leaves it.
-  await seedDemoMetrics(service.config);
-});
-afterAll(() => service.stop());
-
+/** Each page is walked as somebody does who has just started the service for the first time. */
 async function walk(page: string): Promise<string> {
-  const script = `set -euo pipefail\n${walkOf(page)}`;
-  const env = { PATH: process.env.PATH, API: `${service.url}/api/v1`, OUTBOX: service.config.mail.outboxDir };
-  const { stdout } = await run('bash', ['-c', script], { env });
-  return stdout;
+  const service = await startService({ withWorker: true });
+  try {
+    await seedDemoMetrics(service.config);
+    const script = `set -euo pipefail\n${walkOf(page)}`;
+    const env = { PATH: process.env.PATH, API: `${service.url}/api/v1`, OUTBOX: service.config.mail.outboxDir };
+    const { stdout } = await run('bash', ['-c', script], { env });
+    return stdout;
+  } finally {
+    await service.stop();
+  }
 }
 
 describe('The walk through of README.md', () => {
