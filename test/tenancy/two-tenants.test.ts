@@ -17,6 +17,8 @@ interface Tenant {
   organisationId: string;
   clinicId: string;
   dashboardId: string;
+  importId: string;
+  mappingId: string;
   userId: string;
   providerId: string;
   invitationId: string;
@@ -54,6 +56,19 @@ async function describeTenant(slug: string): Promise<Tenant> {
     token,
     body: { kind: 'number', title: 'Production', config },
   });
+  const columns = [
+    { column: 'Day', field: 'date' },
+    { column: 'Total', field: 'amount' },
+  ];
+  const mapping = { columns, constants: { metricType: 'production' } };
+  const saved = await service.call('POST', `/clinics/${clinicId}/mappings`, {
+    token,
+    body: { name: 'Journal', table: 'financial_metrics', mapping },
+  });
+  const pushed = await service.call('POST', `/clinics/${clinicId}/imports/rows`, {
+    token,
+    body: { table: 'financial_metrics', mapping, columns: ['Day', 'Total'], rows: [['2026-01-05', 1]] },
+  });
   const [row] = await service.database.sql<{ provider: string; person: string; session: string }>(
     `SELECT (SELECT id FROM providers WHERE clinic_id = $1 LIMIT 1) AS provider, u.id AS person,
             (SELECT id FROM auth.sessions WHERE user_id = (SELECT id FROM auth.users WHERE email = $3) LIMIT 1) AS session
@@ -66,6 +81,8 @@ async function describeTenant(slug: string): Promise<Tenant> {
     organisationId,
     clinicId,
     dashboardId: dashboard.body.id,
+    importId: pushed.body.id,
+    mappingId: saved.body.id,
     userId: row.person,
     providerId: row.provider,
     invitationId: invitation.body.id,
@@ -76,11 +93,24 @@ async function describeTenant(slug: string): Promise<Tenant> {
 
 /** Values for parameters and fields by their names. A new id parameter that is not here fails the test that needs it. */
 function valuesOf(tenant: Tenant): Record<string, string> {
-  const { organisationId, clinicId, dashboardId, userId, providerId, invitationId, sessionId, widgetId } = tenant;
+  const {
+    organisationId,
+    clinicId,
+    dashboardId,
+    importId,
+    mappingId,
+    userId,
+    providerId,
+    invitationId,
+    sessionId,
+    widgetId,
+  } = tenant;
   return {
     organisationId,
     clinicId,
     dashboardId,
+    importId,
+    mappingId,
     userId,
     providerId,
     invitationId,
@@ -159,6 +189,9 @@ async function stateOf(tenant: Tenant): Promise<string> {
        UNION ALL SELECT w::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT d::text FROM clinic_default_dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT s::text FROM report_subscriptions s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT i::text FROM imports i JOIN clinics c ON c.id = i.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT m::text FROM column_mappings m JOIN clinics c ON c.id = m.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT f::text FROM financial_metrics f JOIN clinics c ON c.id = f.clinic_id WHERE c.organisation_id = $1 AND f.import_id IS NOT NULL
        UNION ALL SELECT i::text FROM invitations i LEFT JOIN clinics c ON c.id = i.clinic_id
                   WHERE $1 IN (i.organisation_id, c.organisation_id)
        UNION ALL SELECT p::text FROM profiles p WHERE p.email LIKE '%@' || $2 || '.example'
@@ -180,6 +213,8 @@ async function secretsOf(tenant: Tenant): Promise<string[]> {
      UNION SELECT name FROM organisations WHERE id = $1 UNION SELECT id::text FROM organisations WHERE id = $1
      UNION SELECT d.id::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
      UNION SELECT w.id::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
+     UNION SELECT i.id::text FROM imports i JOIN clinics c ON c.id = i.clinic_id WHERE c.organisation_id = $1
+     UNION SELECT m.id::text FROM column_mappings m JOIN clinics c ON c.id = m.clinic_id WHERE c.organisation_id = $1
      UNION SELECT p.id::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1`,
     [tenant.organisationId, tenant.slug],
   );
