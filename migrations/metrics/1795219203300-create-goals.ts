@@ -109,7 +109,7 @@ const goals = `
     time_period text NOT NULL,
     start_date date NOT NULL,
     end_date date NOT NULL,
-    target_value numeric(18,4) NOT NULL,
+    target_value numeric(16,2) NOT NULL,
     direction text NOT NULL,
     status text NOT NULL,
     current_value numeric,
@@ -221,12 +221,14 @@ const checks = `
     IF v_is_by_hand AND OLD.closed_at IS NOT NULL THEN
       RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'goal-closed';
     END IF;
-    IF current_user = 'authenticated'
-       AND (NEW.target_value, NEW.direction, NEW.start_date, NEW.end_date)
+    -- Asked in a statement of its own: only this role may call the function.
+    IF current_user = 'authenticated' THEN
+      IF (NEW.target_value, NEW.direction, NEW.start_date, NEW.end_date)
            IS DISTINCT FROM (OLD.target_value, OLD.direction, OLD.start_date, OLD.end_date)
-       AND NEW.clinic_id <> ALL (app.active_clinic_ids('clinic_admin')) THEN
-      RAISE EXCEPTION USING ERRCODE = 'PC403', MESSAGE = 'forbidden',
-        DETAIL = 'Only a clinic_admin changes what a goal is to reach, and by when.';
+         AND NEW.clinic_id <> ALL (app.active_clinic_ids('clinic_admin')) THEN
+        RAISE EXCEPTION USING ERRCODE = 'PC403', MESSAGE = 'forbidden',
+          DETAIL = 'Only a clinic_admin changes what a goal is to reach, and by when.';
+      END IF;
     END IF;
     IF NEW.status = 'cancelled' THEN
       NEW.closed_at := coalesce(NEW.closed_at, now());
@@ -256,7 +258,7 @@ const measuring = `
     SELECT CASE WHEN NEW.start_date <= d.day THEN least(NEW.end_date, d.day) END INTO NEW.measured_on
       FROM (SELECT (now() AT TIME ZONE c.time_zone)::date AS day FROM public.clinics c WHERE c.id = NEW.clinic_id) d;
     NEW.current_value := (
-      SELECT round(v.value, 4)
+      SELECT round(v.value, 2)
         FROM public.metric_definitions d
        CROSS JOIN LATERAL app.metric_values(NEW.clinic_id, NEW.provider_id, ARRAY[d.code], NEW.start_date, NEW.measured_on) v
        WHERE d.id = NEW.metric_definition_id);
@@ -284,7 +286,7 @@ const measuring = `
        WHERE g.clinic_id = ANY (p_clinics) AND g.status = 'active' AND g.start_date <= (p_now AT TIME ZONE c.time_zone)::date
        ORDER BY g.id FOR UPDATE OF g
     ), measured AS (
-      SELECT due.id, due.measured_on, round(v.value, 4) AS value
+      SELECT due.id, due.measured_on, round(v.value, 2) AS value
         FROM due JOIN public.metric_definitions d ON d.id = due.metric_definition_id
        CROSS JOIN LATERAL app.metric_values(due.clinic_id, due.provider_id, ARRAY[d.code], due.start_date, due.measured_on) v
     ), changed AS (
@@ -358,7 +360,7 @@ const closing = `
                           WHERE n.clinic_id = g.clinic_id AND n.date BETWEEN g.start_date AND g.end_date)
        ORDER BY g.id FOR UPDATE OF g SKIP LOCKED
     ), measured AS (
-      SELECT due.id, due.end_date, round(v.value, 4) AS value
+      SELECT due.id, due.end_date, round(v.value, 2) AS value
         FROM due JOIN public.metric_definitions d ON d.id = due.metric_definition_id
        CROSS JOIN LATERAL app.metric_values(due.clinic_id, due.provider_id, ARRAY[d.code], due.start_date, due.end_date) v
     ), closed AS (

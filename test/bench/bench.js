@@ -1,12 +1,12 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import autocannon from 'autocannon';
 import { decodeJwt } from 'jose';
 import pg from 'pg';
+import { answers, databasesOf, logIn, median, rssMib, start, stopAll, wide } from './processes.js';
 
 /**
  * Ours beside the floor and beside the floor without row-level security, alternating in one run, so that what else the
@@ -18,45 +18,16 @@ const seconds = Number(process.argv[2] ?? 4);
 const rounds = 5;
 const connections = 32;
 const folder = mkdtempSync(join(tmpdir(), 'polyclinic-bench-'));
-const children = [];
-/** Those of `npm start`. */
-const flags = ['--max-old-space-size=160', '--max-semi-space-size=8'];
-
-async function start(file, env, marker) {
-  const child = spawn(process.execPath, [...flags, file], {
-    env: { PATH: process.env.PATH, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  children.push(child);
-  const started = performance.now();
-  for await (const line of createInterface({ input: child.stdout })) {
-    const url = line.match(marker)?.[1];
-    if (url) return { child, url, startMs: Math.round(performance.now() - started) };
-  }
-  throw new Error(`${file} did not start.`);
-}
-
-const wide = { RATE_LIMIT_USER: '100000000', RATE_LIMIT_TENANT: '100000000', RATE_LIMIT_ADDRESS: '100000000' };
 // One name for both instances: each takes the other's tokens.
 const ours = { DATA_DIR: folder, PORT: '0', LOG_LEVEL: 'warn', PUBLIC_URL: 'http://bench.example', ...wide };
-const answers = /answers at (http\S+)\/api\/v1/;
 
 const first = await start('dist/src/main.js', ours, answers);
 first.child.kill('SIGTERM');
 await once(first.child, 'exit');
 const service = await start('dist/src/main.js', ours, answers);
 
-const secrets = JSON.parse(readFileSync(join(folder, 'secrets.json'), 'utf8')).embeddedDatabase;
-const port = readFileSync(join(folder, 'postgres/postmaster.pid'), 'utf8').split('\n')[3];
-const adminUrl = `postgres://postgres:${secrets.admin}@127.0.0.1:${port}/polyclinic`;
-const apiUrl = `postgres://polyclinic_api:${secrets.api}@127.0.0.1:${port}/polyclinic`;
-
-const login = await fetch(`${service.url}/api/v1/auth/login`, {
-  method: 'POST',
-  headers: { 'content-type': 'application/json' },
-  body: JSON.stringify({ email: 'clinic-admin@northside.example', password: 'open-the-clinic' }),
-});
-const { accessToken } = await login.json();
+const { adminUrl, apiUrl } = databasesOf(folder);
+const accessToken = await logIn(service.url, 'clinic-admin@northside.example');
 const { sub: userId, sid: sessionId } = decodeJwt(accessToken);
 
 const admin = new pg.Client(adminUrl);
@@ -136,10 +107,6 @@ async function measure(url, { path, method, body }, duration) {
   };
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const rssMib = (pid) =>
-  Math.round(Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024);
-
 const table = [];
 for (const [operation, request] of Object.entries(operations)) {
   for (const url of Object.values(variants)) await measure(url, request, 1);
@@ -190,6 +157,5 @@ console.log(`first start ${report.start.firstMs} ms, next start ${report.start.n
 writeFileSync('test/bench/result.json', `${JSON.stringify(report, null, 2)}\n`);
 
 await admin.end();
-for (const child of children) if (child.exitCode === null) child.kill('SIGTERM');
-await Promise.all(children.filter((child) => child.exitCode === null).map((child) => once(child, 'exit')));
+await stopAll();
 rmSync(folder, { recursive: true, force: true });

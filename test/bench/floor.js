@@ -56,7 +56,26 @@ const provider = `
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, app.user_id())
   RETURNING id, clinic_id, user_id, name, provider_type, specialty, license_number, npi_number, status, created_at, updated_at`;
 
+// The equivalent of what `MetricReader` asks, for base metrics: composite ones are worked out from these.
+const aggregations = `
+  SELECT d.code, d.name, d.data_type, a.period_start::text, a.period_end::text, a.value::text, a.count, a.minimum::text, a.maximum::text,
+         a.average, a.standard_deviation
+    FROM unnest($2::text[]) WITH ORDINALITY AS r (code, position)
+    JOIN public.metric_definitions d ON d.code = r.code
+    JOIN public.metric_aggregations a ON a.clinic_id = $1 AND a.aggregation_type = $3 AND a.metric_definition_id = d.id
+     AND a.period_start BETWEEN $4 AND $5 AND a.provider_id IS NULL
+   ORDER BY r.position, a.period_start`;
+
 const server = Fastify();
+server.get('/clinics/:id/metrics/aggregations', async ({ params, query }) => ({
+  metrics: await inTransaction(params.id, 'viewer', false, aggregations, [
+    params.id,
+    query.metrics.split(','),
+    query.granularity,
+    query.from,
+    query.to,
+  ]),
+}));
 server.get(
   '/clinics/:id',
   async ({ params }) => (await inTransaction(params.id, 'viewer', false, clinic, [params.id]))[0],

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import pg from 'pg';
@@ -191,6 +191,23 @@ describe('A month beyond the retention', () => {
     await write(month(16), 50);
     mkdirSync(`${fileOf(month(16))}.partial`);
     await expect(run()).rejects.toThrow(/EISDIR/);
+    rmdirSync(`${fileOf(month(16))}.partial`);
+    expect(await rowsOf(month(16))).toBe(50);
+    expect(existsSync(fileOf(month(16)))).toBe(false);
+  });
+
+  it('stays when the file does not hold what the table holds', async () => {
+    const [present] = await service.database.sql<{ text: string }>(
+      `SELECT pg_get_functiondef('audit.month_digest'::regproc) AS text`,
+    );
+    await service.database.sql(
+      (present?.text ?? '').replace(
+        /AS \$function\$.*\$function\$/s,
+        () => 'AS $$ SELECT 50, 7::bigint, now()::text, app.uuid_v7() WHERE p_after IS NULL $$',
+      ),
+    );
+    await expect(run()).rejects.toThrow('does not hold');
+    await service.database.sql(present?.text ?? '');
     expect(await rowsOf(month(16))).toBe(50);
     expect(existsSync(fileOf(month(16)))).toBe(false);
   });

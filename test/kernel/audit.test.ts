@@ -8,7 +8,11 @@ import { Audit, type RecordRead } from '../../src/kernel/audit/audit.js';
 import { Database } from '../../src/kernel/tenancy/database.js';
 import type { RequestContext } from '../../src/kernel/tenancy/request-context.js';
 import { Transactions } from '../../src/kernel/tenancy/transactions.js';
+<<<<<<< HEAD
 import { formOf } from '../support/imports.js';
+=======
+import { type Google, startGoogle } from '../support/google.js';
+>>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -34,6 +38,7 @@ interface Event {
 }
 
 let service: Service;
+let google: Google;
 let mailbox: Mailbox;
 let owner: Person;
 let admin: Person;
@@ -41,8 +46,10 @@ let clinicId: string;
 let organisationId: string;
 
 beforeAll(async () => {
+  google = await startGoogle();
   mailbox = await openMailbox();
-  service = await startService({ withWorker: true, variables: { SMTP_URL: mailbox.smtpUrl } });
+  const variables = { SMTP_URL: mailbox.smtpUrl, ...google.variables };
+  service = await startService({ withWorker: true, variables });
   owner = await logIn(demoAddress('owner', 'northside'));
   admin = await logIn(demoAdmin);
   const viewer = await as('viewer');
@@ -53,6 +60,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await service.stop();
   await mailbox.stop();
+  await google.stop();
 });
 
 const password = 'correct horse battery';
@@ -119,6 +127,7 @@ const traces: Record<string, string[]> = {
     ...['insert auth.users', 'insert public.profiles', 'insert public.user_clinic_roles'],
     ...['update public.invitations', 'update public.profiles'],
   ],
+<<<<<<< HEAD
   cancelImport: ['update public.imports'],
   createImport: ['insert public.imports'],
   pushRows: ['insert public.imports'],
@@ -127,6 +136,17 @@ const traces: Record<string, string[]> = {
   proposeMapping: [],
   updateMapping: ['update public.column_mappings'],
   deleteMapping: ['delete public.column_mappings'],
+=======
+  connectGoogle: [],
+  // The tokens come into it in a transaction of the service's own.
+  finishGoogle: ['insert public.google_credentials'],
+  createSpreadsheetConnection: ['insert public.spreadsheet_connections'],
+  updateSpreadsheetConnection: ['update public.spreadsheet_connections'],
+  previewSheet: [],
+  syncSpreadsheet: [],
+  disconnectGoogle: ['delete public.google_credentials', 'update public.spreadsheet_connections'],
+  deleteSpreadsheetConnection: ['delete public.spreadsheet_connections'],
+>>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -136,6 +156,16 @@ const traces: Record<string, string[]> = {
   createWidget: [],
   updateWidget: [],
   deleteWidget: [],
+  createGoal: ['insert public.goals'],
+  createGoalsFromTemplate: ['insert public.goals'],
+  updateGoal: ['update public.goals'],
+  deleteGoal: ['delete public.goals'],
+  createGoalTemplate: ['insert public.goal_templates'],
+  updateGoalTemplate: ['update public.goal_templates'],
+  deleteGoalTemplate: ['delete public.goal_templates', 'update public.goals'],
+  createSystemGoalTemplate: ['insert public.goal_templates'],
+  updateSystemGoalTemplate: ['update public.goal_templates'],
+  deleteSystemGoalTemplate: ['delete public.goal_templates'],
   setClinicDefaultDashboard: ['insert public.clinic_default_dashboards'],
   endClinicDefaultDashboard: ['delete public.clinic_default_dashboards'],
   setReportSubscriptions: ['insert public.report_subscriptions', 'insert public.report_subscriptions'],
@@ -294,6 +324,7 @@ describe('A write through the API leaves its trace', () => {
     await trace('endReportSubscriptions', { by: owner, ids });
   });
 
+<<<<<<< HEAD
   it('when facts are imported and taken back, and mappings are saved: of the facts the import is the trace', async () => {
     const ids: Record<string, string> = { clinicId };
     const columns = [
@@ -325,6 +356,45 @@ describe('A write through the API leaves its trace', () => {
     await trace('updateMapping', { by: owner, ids, body: { name: 'Traced again' } });
     await trace('deleteMapping', { by: owner, ids });
     await trace('proposeMapping', { by: owner, ids, body: { table, rows: [['Day', 'Total']] } });
+=======
+  it('when goals are set, by hand or from templates, changed and deleted', async () => {
+    const ids: Record<string, string> = { clinicId };
+    const plan = { metric: 'calls', timePeriod: 'weekly' };
+    const goal = { ...plan, startDate: '2026-03-02', targetValue: '500' };
+    ids.goalId = (await trace('createGoal', { by: owner, ids, body: goal })).body.id;
+    const { events } = await trace('updateGoal', { by: owner, ids, body: { targetValue: '600' } });
+    expect(events[0]).toMatchObject({ row_id: ids.goalId, clinic_id: clinicId, changes: { target_value: [500, 600] } });
+    await trace('deleteGoal', { by: owner, ids });
+    const template = { ...plan, name: 'Traced', targetFormula: '500' };
+    ids.templateId = (await trace('createGoalTemplate', { by: owner, ids, body: template })).body.id;
+    await trace('updateGoalTemplate', { by: owner, ids, body: { targetFormula: '600' } });
+    const body = { templateId: ids.templateId, startDate: '2026-03-02', forProviders: null };
+    await trace('createGoalsFromTemplate', { by: owner, ids, body });
+    await trace('deleteGoalTemplate', { by: owner, ids });
+    ids.templateId = (await trace('createSystemGoalTemplate', { by: admin, body: template })).body.id;
+    await trace('updateSystemGoalTemplate', { by: admin, ids, body: { targetFormula: '600' } });
+    await trace('deleteSystemGoalTemplate', { by: admin, ids });
+  });
+
+  it('when a Google account and a spreadsheet are connected, changed and disconnected', async () => {
+    const ids: Record<string, string> = { clinicId };
+    const email = 'owner@practice.example';
+    await google.person(email);
+    const sheets = [{ title: 'Sheet1', rows: [['Date', 'Amount']] }];
+    await google.spreadsheet({ id: 'a-traced-spreadsheet', name: 'Traced', owner: email, sheets });
+    const begun = await trace('connectGoogle', { by: owner, ids, body: {} });
+    const { state, code } = Object.fromEntries(await google.consent(begun.body.authorizationUrl, { email }));
+    const finished = await trace('finishGoogle', { by: owner, ids, body: { state, code } });
+    expect(finished.events[0]).toMatchObject({ clinic_id: clinicId, organisation_id: organisationId });
+    const made = { spreadsheetId: 'a-traced-spreadsheet', sheetNames: ['Sheet1'] };
+    ids.connectionId = (await trace('createSpreadsheetConnection', { by: owner, ids, body: made })).body.id;
+    const changed = await trace('updateSpreadsheetConnection', { by: owner, ids, body: { name: 'Traced again' } });
+    expect(changed.events[0]?.changes).toEqual({ name: ['Traced', 'Traced again'] });
+    await trace('previewSheet', { by: owner, ids, body: { sheet: 'Sheet1', table: 'financial_metrics' } });
+    await trace('syncSpreadsheet', { by: owner, ids });
+    await trace('disconnectGoogle', { by: owner, ids: { ...ids, credentialId: finished.body.id } });
+    await trace('deleteSpreadsheetConnection', { by: owner, ids });
+>>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   });
 
   it('when an admin lets a job run again', async () => {

@@ -149,6 +149,14 @@ describe('The weekly mail', () => {
     await database.sql(`UPDATE clinics SET time_zone = 'Europe/Berlin' WHERE id = $1`, [clinicId]);
   });
 
+  it('is due on the clinic’s own Monday, which begins in Auckland while it is Sunday in Berlin', async () => {
+    await subscribe('viewer');
+    await database.sql(`UPDATE clinics SET time_zone = 'Pacific/Auckland' WHERE id = $1`, [clinicId]);
+    await tick(await morning('week', '-3 hours'));
+    expect(await statesOnceSettled()).toEqual(['sent']);
+    await database.sql(`UPDATE clinics SET time_zone = 'Europe/Berlin' WHERE id = $1`, [clinicId]);
+  });
+
   it('waits for the next Monday of who subscribed after this one', async () => {
     const at = await morning('week');
     await subscribe('viewer');
@@ -162,10 +170,10 @@ describe('The weekly mail', () => {
     await subscribe('viewer');
     await tick(await morning('week'));
     await until(async () => {
-      const [job] = await database.sql<{ attempts: number }>('SELECT attempts FROM graphile_worker.jobs');
-      return (job?.attempts ?? 0) > 0;
+      const [job] = await database.sql<{ last_error: string | null }>('SELECT last_error FROM graphile_worker.jobs');
+      return (job?.last_error ?? null) !== null;
     });
-    await until(async () => (await stateOfOne()) === 'pending');
+    expect(await stateOfOne()).toBe('pending');
     mailbox.refusing = false;
     await database.sql('UPDATE graphile_worker._private_jobs SET run_at = now()');
     expect(await statesOnceSettled()).toEqual(['sent']);

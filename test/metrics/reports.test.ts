@@ -159,6 +159,7 @@ describe('The page of a report', () => {
       /<script|javascript:|<link|<img|<iframe|<object|\son\w+=|\sstyle=|@import|url\((?!#)/i,
     );
     expect(page.text.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/https?:/);
+    expect(page.text.match(/<style/g)).toHaveLength(1);
     const [, style = ''] = /<style>([\s\S]*?)<\/style>/.exec(page.text) ?? [];
     const hash = createHash('sha256').update(style).digest('base64');
     expect(page.headers.get('content-security-policy')).toContain(`style-src 'sha256-${hash}'`);

@@ -308,21 +308,32 @@ describe('A synchronisation', () => {
     expect(await runIn(id, begun?.body.id, 'done', 'failed')).toMatchObject({ status: 'done', rowsInserted: 2 });
   });
 
+  it('brings nothing in once its connection is deleted', async () => {
+    const id = await connected([header, ...someRows(2)]);
+    await google.fault({ on: 'values.get', kind: 'slow', delayMs: 1_000, after: 1 });
+    await start(id);
+    while ((await google.count('values.get')) < 2) await pause(20);
+    expect((await call('DELETE', `spreadsheet-connections/${id}`)).status).toBe(204);
+    const jobs = () => service.database.sql('SELECT FROM graphile_worker._private_jobs WHERE locked_at IS NOT NULL');
+    while ((await jobs()).length > 0) await pause(20);
+    expect(await facts()).toEqual([]);
+  });
+
   it('brings rows in with the rights of whoever asked for it: when those are gone, nothing comes', async () => {
     const id = await connected([header, ...someRows(2)]);
     await google.fault({ on: 'spreadsheets.get', kind: 'slow', delayMs: 1_000 });
-    const runId = await start(id);
-    const roles = `UPDATE user_clinic_roles SET is_active = $2 WHERE clinic_id = $1
-      AND user_id = (SELECT id FROM profiles WHERE email = '${demoAddress('clinic_admin', 'northside')}')`;
-    await service.database.sql(roles, [clinicId, false]);
-    const path = `/clinics/${clinicId}/spreadsheet-connections/${id}/runs/${runId}`;
-    let run: Answer['body'];
-    do {
-      await pause(50);
-      run = (await service.call('GET', path, { token: await as('viewer') })).body;
-    } while (!['done', 'failed'].includes(run.status));
-    await service.database.sql(roles, [clinicId, true]);
-    expect(run.status).toBe('failed');
+    const manager = demoAddress('manager', 'northside');
+    const begun = await call('POST', `spreadsheet-connections/${id}/sync`, undefined, await as('manager'));
+    expect(begun.status).toBe(202);
+    const become = (role: string) =>
+      service.database.sql(
+        `UPDATE organisation_members SET role = $1 WHERE user_id = (SELECT id FROM profiles WHERE email = $2)`,
+        [role, manager],
+      );
+    await become('member');
+    const run = await runIn(id, begun.body.id, 'done', 'failed');
+    await become('manager');
+    expect(run).toMatchObject({ status: 'failed', problem: { code: 'forbidden' }, rowsInserted: 0 });
     expect(await facts()).toEqual([]);
   });
 });
@@ -365,7 +376,7 @@ describe('A synchronisation while Google', () => {
     expect(waiting.problem).toMatchObject({ code: 'google-rate-limited' });
     const [job] = await service.database.sql<{ seconds: number }>(
       `SELECT extract(epoch FROM run_at - now())::float AS seconds FROM graphile_worker.jobs
-        WHERE task_identifier = 'sheets.synchronise'`,
+        WHERE task_identifier = 'metrics.synchronise-sheet'`,
     );
     expect(job?.seconds).toBeGreaterThan(110);
     expect(outcome(await call('POST', `spreadsheet-connections/${id}/sync`))).toEqual([409, 'sync-under-way']);

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { CallName, Fault } from '../emulators/google/faults.ts';
 import type { Spreadsheet } from '../emulators/google/spreadsheets.ts';
+import type { TestDatabase } from './database.js';
 
 /** Google as a process of its own, and the strings that a test pulls. */
 export interface Google {
@@ -88,4 +89,29 @@ async function consent(url: string, authorizationUrl: string, choice: Consent): 
   form.set('decision', choice.denies ? 'deny' : 'allow');
   const decided = await fetch(`${url}/o/oauth2/v2/consent`, { method: 'POST', body: form, redirect: 'manual' });
   return new URL(decided.headers.get('location') ?? '').searchParams;
+}
+
+/** A spreadsheet as if somebody had connected it long ago, with a run behind it; Google is not asked. */
+export async function insertSpreadsheet(
+  database: TestDatabase,
+  clinicId: string,
+  email: string,
+): Promise<{ credentialId: string; connectionId: string; runId: string }> {
+  const [row] = await database.sql<{ credentialId: string; connectionId: string; runId: string }>(
+    `WITH credential AS (
+       INSERT INTO google_credentials (clinic_id, user_id, google_email)
+       SELECT $1::uuid, id, 'google.' || email FROM profiles WHERE email = $2::text RETURNING id
+     ), connection AS (
+       INSERT INTO spreadsheet_connections (clinic_id, google_credential_id, spreadsheet_id, name, sheet_names)
+       SELECT $1::uuid, id, 'spreadsheet-of-' || $1::uuid, 'Of ' || $2::text, '{Sheet1}' FROM credential RETURNING id
+     ), run AS (
+       INSERT INTO sync_runs (clinic_id, spreadsheet_connection_id, cause, status, finished_at)
+       SELECT $1::uuid, id, 'schedule', 'done', now() FROM connection RETURNING id
+     )
+     SELECT credential.id AS "credentialId", connection.id AS "connectionId", run.id AS "runId"
+       FROM credential, connection, run`,
+    [clinicId, email],
+  );
+  if (!row) throw new Error(`There is no ${email}.`);
+  return row;
 }

@@ -1,4 +1,5 @@
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
+import { insertSpreadsheet } from '../support/google.js';
 import { bodyFor, type Route, routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
@@ -16,18 +17,26 @@ interface Tenant {
   slug: string;
   organisationId: string;
   clinicId: string;
+  connectionId: string;
+  credentialId: string;
   dashboardId: string;
+<<<<<<< HEAD
   importId: string;
   mappingId: string;
+=======
+  goalId: string;
+>>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   userId: string;
   providerId: string;
+  runId: string;
   invitationId: string;
   sessionId: string;
+  templateId: string;
   widgetId: string;
 }
 
 /** Parameters that name no row: there is nothing foreign about them. */
-const noIds = ['jobId', 'month', 'week'];
+const noIds = ['jobId', 'month', 'sheet', 'spreadsheetId', 'table', 'week'];
 
 let service: Service;
 const tenants = new Map<string, Tenant>();
@@ -56,6 +65,7 @@ async function describeTenant(slug: string): Promise<Tenant> {
     token,
     body: { kind: 'number', title: 'Production', config },
   });
+<<<<<<< HEAD
   const columns = [
     { column: 'Day', field: 'date' },
     { column: 'Total', field: 'amount' },
@@ -68,6 +78,16 @@ async function describeTenant(slug: string): Promise<Tenant> {
   const pushed = await service.call('POST', `/clinics/${clinicId}/imports/rows`, {
     token,
     body: { table: 'financial_metrics', mapping, columns: ['Day', 'Total'], rows: [['2026-01-05', 1]] },
+=======
+  const measured = { metric: 'calls', timePeriod: 'yearly' };
+  const goal = await service.call('POST', `/clinics/${clinicId}/goals`, {
+    token,
+    body: { ...measured, startDate: '2026-01-01', targetValue: '5000' },
+  });
+  const template = await service.call('POST', `/clinics/${clinicId}/goal-templates`, {
+    token,
+    body: { ...measured, name: `More calls in ${slug}`, targetFormula: 'last_value + 1' },
+>>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   });
   const [row] = await service.database.sql<{ provider: string; person: string; session: string }>(
     `SELECT (SELECT id FROM providers WHERE clinic_id = $1 LIMIT 1) AS provider, u.id AS person,
@@ -77,22 +97,29 @@ async function describeTenant(slug: string): Promise<Tenant> {
   );
   if (!row) throw new Error(`The demo has no ${slug}.`);
   return {
+    ...(await insertSpreadsheet(service.database, clinicId, demoAddress('owner', slug))),
     slug,
     organisationId,
     clinicId,
     dashboardId: dashboard.body.id,
+<<<<<<< HEAD
     importId: pushed.body.id,
     mappingId: saved.body.id,
+=======
+    goalId: goal.body.id,
+>>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
     userId: row.person,
     providerId: row.provider,
     invitationId: invitation.body.id,
     sessionId: row.session,
+    templateId: template.body.id,
     widgetId: widget.body.id,
   };
 }
 
 /** Values for parameters and fields by their names. A new id parameter that is not here fails the test that needs it. */
 function valuesOf(tenant: Tenant): Record<string, string> {
+<<<<<<< HEAD
   const {
     organisationId,
     clinicId,
@@ -105,21 +132,38 @@ function valuesOf(tenant: Tenant): Record<string, string> {
     sessionId,
     widgetId,
   } = tenant;
+=======
+  const { connectionId, credentialId, dashboardId, goalId, runId, templateId, widgetId } = tenant;
+  const { organisationId, clinicId, userId, providerId, invitationId, sessionId } = tenant;
+>>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   return {
     organisationId,
     clinicId,
+    connectionId,
+    credentialId,
     dashboardId,
+<<<<<<< HEAD
     importId,
     mappingId,
+=======
+    goalId,
+>>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
     userId,
     providerId,
     invitationId,
+    runId,
     sessionId,
+    templateId,
     widgetId,
     actorId: userId,
     defaultClinicId: clinicId,
+    googleCredentialId: credentialId,
     jobId: '1',
     month: '2026-03',
+    sheet: 'Sheet1',
+    spreadsheetId: 'a-spreadsheet-of-google',
+    spreadsheetConnectionId: connectionId,
+    table: 'financial_metrics',
     week: '2026-W10',
   };
 }
@@ -132,8 +176,12 @@ const fieldValues = {
   refreshToken: 'rt_unknown',
   timeZone: 'Europe/Berlin',
   currency: 'EUR',
+  metric: 'calls',
   npiNumber: '1245319599',
   slug: undefined,
+  startDate: '2026-02-01',
+  targetFormula: 'last_value + 1',
+  targetValue: '5000',
   phone: undefined,
   avatarUrl: undefined,
   locale: 'en',
@@ -169,10 +217,15 @@ async function send(
   return service.call(route.method, `/${path}`, { token, body });
 }
 
-/** Where a body takes one of two, one is left out; an address is that of somebody who belongs nowhere. */
+/**
+ * Where a body takes one of two, one is left out; an address is that of somebody who belongs nowhere, and what the
+ * system has bears no tenant's name.
+ */
 function choiceFor(route: Route): Record<string, unknown> {
   if (route.id.startsWith('add')) return { email: undefined };
+  if (route.id === 'finishGoogle') return { code: 'a code' };
   if (route.id === 'acceptInvitation') return { invitationId: undefined };
+  if (route.id.includes('System')) return { name: 'Everybody’s' };
   return { email: 'somebody@elsewhere.example' };
 }
 
@@ -185,7 +238,12 @@ async function stateOf(tenant: Tenant): Promise<string> {
        UNION ALL SELECT c::text FROM clinics c WHERE c.organisation_id = $1
        UNION ALL SELECT r::text FROM user_clinic_roles r JOIN clinics c ON c.id = r.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT p::text FROM providers p JOIN clinics c ON c.id = p.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT g::text FROM google_credentials g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT s::text FROM spreadsheet_connections s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT r::text FROM sync_runs r JOIN clinics c ON c.id = r.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT d::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT g::text FROM goals g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
+       UNION ALL SELECT t::text FROM goal_templates t JOIN clinics c ON c.id = t.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT w::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT d::text FROM clinic_default_dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
        UNION ALL SELECT s::text FROM report_subscriptions s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
@@ -211,6 +269,8 @@ async function secretsOf(tenant: Tenant): Promise<string[]> {
      UNION SELECT email::text FROM profiles WHERE email LIKE '%@' || $2 || '.example'
      UNION SELECT name FROM clinics WHERE organisation_id = $1 UNION SELECT id::text FROM clinics WHERE organisation_id = $1
      UNION SELECT name FROM organisations WHERE id = $1 UNION SELECT id::text FROM organisations WHERE id = $1
+     UNION SELECT s.name FROM spreadsheet_connections s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
+     UNION SELECT g.google_email FROM google_credentials g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
      UNION SELECT d.id::text FROM dashboards d JOIN clinics c ON c.id = d.clinic_id WHERE c.organisation_id = $1
      UNION SELECT w.id::text FROM widgets w JOIN clinics c ON c.id = w.clinic_id WHERE c.organisation_id = $1
      UNION SELECT i.id::text FROM imports i JOIN clinics c ON c.id = i.clinic_id WHERE c.organisation_id = $1

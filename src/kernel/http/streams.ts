@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { StreamableFile } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { StreamedAnswer } from './answer.js';
+import type { Answer, StreamedAnswer } from './answer.js';
 import type { OperationOptions } from './operation.decorator.js';
 import { noteProblem } from './problem.filter.js';
 
@@ -15,6 +15,12 @@ export function asStreamed({ id, streams }: OperationOptions, value: unknown): S
   if (streams?.contentTypes.some((declared) => declared.split(';')[0] === type)) return answer;
   answer.stream.destroy();
   throw new Error(`${id} does not declare that it streams ${answer.contentType}.`);
+}
+
+/** Lets go of the stream of an answer that will not be sent. */
+export function release(answer: Answer | undefined): void {
+  const { stream } = (answer?.body ?? {}) as Partial<StreamedAnswer>;
+  if (stream instanceof Readable) stream.destroy();
 }
 
 /**

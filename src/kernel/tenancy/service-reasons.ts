@@ -7,6 +7,8 @@ export type ServiceReason =
   | 'connect Google'
   | 'synchronise sheets'
   | 'tick schedules'
+  | 'close goals'
+  | 'measure goals'
   | 'sweep expired keys'
   | 'sweep sessions'
   | 'count attempts'

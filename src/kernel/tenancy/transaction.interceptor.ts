@@ -9,7 +9,7 @@ import { etagOf, isKnown } from '../http/etag.js';
 import { Idempotency } from '../http/idempotency.js';
 import { OPERATION, type OperationOptions, statusOf } from '../http/operation.decorator.js';
 import { RateLimits } from '../http/rate-limits.js';
-import { asStreamed, readied } from '../http/streams.js';
+import { asStreamed, readied, release } from '../http/streams.js';
 import { Metrics } from '../observability/metrics.js';
 import type { RequestContext } from './request-context.js';
 import { type RequestTrace, traceOf } from './request-trace.js';
@@ -38,12 +38,19 @@ export class TransactionInterceptor implements NestInterceptor {
     const operation = this.reflector.get<OperationOptions>(OPERATION, execution.getHandler());
     const trace = traceOf(request);
     if (operation.uploads) await this.letIn(trace, reply);
-    const handle = async (): Promise<Answer> =>
-      answerOf(operation, request, await lastValueFrom(next.handle(), { defaultValue: undefined }));
-    const answer = await this.conduct(trace, reply, () =>
-      operation.idempotent ? this.idempotency.once(request, operation.id, handle) : handle(),
-    );
-    return sent(operation, request, reply, answer);
+    let made: Answer | undefined;
+    const handle = async (): Promise<Answer> => {
+      release(made);
+      made = answerOf(operation, request, await lastValueFrom(next.handle(), { defaultValue: undefined }));
+      return made;
+    };
+    const work = () => (operation.idempotent ? this.idempotency.once(request, operation.id, handle) : handle());
+    try {
+      return await sent(operation, request, reply, await this.conduct(operation, trace, reply, work));
+    } catch (error) {
+      release(made);
+      throw error;
+    }
   }
 
   /**
@@ -57,15 +64,22 @@ export class TransactionInterceptor implements NestInterceptor {
   }
 
   /** Once more from the start when the database failed in passing before anything was written or committed. */
-  private async conduct(trace: RequestTrace, reply: FastifyReply, work: () => Promise<Answer>): Promise<Answer> {
+  private async conduct(
+    { uploads }: OperationOptions,
+    trace: RequestTrace,
+    reply: FastifyReply,
+    work: () => Promise<Answer>,
+  ): Promise<Answer> {
     const context = contextOf(trace);
-    const open = () => this.transactions.forRequest(context, () => this.rateLimits.limitTenant(context, reply));
+    const count = () => this.rateLimits.limitTenant(context, reply);
+    // An upload was counted when it was let in, and its body comes once.
+    const open = () => this.transactions.forRequest(context, uploads ? undefined : count);
     const first = open();
     try {
       return await this.attempt(trace, context, first, work);
     } catch (error) {
       const isUndone = context.readOnly || !(first.wrote || first.committing);
-      if (!isTransient(error) || !isUndone) throw error;
+      if (uploads || !isTransient(error) || !isUndone) throw error;
       trace.retried = true;
       this.metrics.transactionEnded('retried');
       return this.attempt(trace, context, open(), work);

@@ -12,6 +12,11 @@ interface FormulaContext {
   path?: string;
 }
 
+interface StoredFormula {
+  code: string;
+  calculationFormula: string | null;
+}
+
 /** Formulas over the metrics that a clinic knows, for whoever keeps formulas of their own. */
 @Injectable()
 export class Formulas {
@@ -23,18 +28,10 @@ export class Formulas {
    * @throws InvalidFormula naming the column
    */
   async compile(formula: string, { clinicId, extraNames = [], path }: FormulaContext): Promise<string[]> {
-    const book = await this.bookOf(clinicId);
+    const rows = await this.database.query<StoredFormula>(listFormulas, [clinicId]);
+    const book = new FormulaBook(new Map(rows.map(({ code, calculationFormula }) => [code, calculationFormula])));
     const expand = (name: string): Expansion => (extraNames.includes(name) ? [name] : book.expand(name));
     return compileFormula(formula, expand, path);
-  }
-
-  /** What the clinic's formulas can name, as it is now; `changed` takes the place of what is stored. */
-  async bookOf(clinicId: string | null, changed: Iterable<[string, string | null]> = []): Promise<FormulaBook> {
-    const rows = await this.database.query<{ code: string; calculationFormula: string | null }>(listFormulas, [
-      clinicId,
-    ]);
-    const stored = rows.map(({ code, calculationFormula }) => [code, calculationFormula] as const);
-    return new FormulaBook(new Map([...stored, ...changed]));
   }
 }
 

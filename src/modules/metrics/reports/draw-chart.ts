@@ -1,13 +1,8 @@
-import { BarChart, LineChart } from 'echarts/charts';
-import { GridComponent, LegendComponent } from 'echarts/components';
-import { type EChartsCoreOption, init, use } from 'echarts/core';
-import { SVGRenderer } from 'echarts/renderers';
+import type { EChartsCoreOption } from 'echarts/core';
+import { init } from 'echarts/dist/echarts.esm.min.mjs';
 import { chartColours, colours } from './colours.js';
 import type { Chart } from './reports.schemas.js';
 import type { Wording } from './wording.js';
-
-// What is registered here is all of the library that is loaded; the module itself is loaded with the first chart.
-use([BarChart, LineChart, GridComponent, LegendComponent, SVGRenderer]);
 
 /** The first is what the PDF embeds; a browser takes the first that it has. */
 const fontFamily = 'Roboto, Helvetica, Arial, sans-serif';

@@ -106,12 +106,8 @@ ${rows.join('\n')}
 
 function totalCells({ dataType, value, previousPeriod, lastYear }: Total, wording: Wording): string {
   const earlier = [previousPeriod, lastYear].map((each) => {
-    const change = escaped(wording.change(dataType, each.change));
-    const percent =
-      dataType === 'percentage' || each.changePercent === null
-        ? ''
-        : ` (${escaped(wording.percent(each.changePercent))})`;
-    return `<td>${escaped(wording.value(dataType, each.value))}</td><td class="${each.verdict ?? 'none'}">${change}${percent}</td>`;
+    const change = escaped(wording.wholeChange(dataType, each));
+    return `<td>${escaped(wording.value(dataType, each.value))}</td><td class="${each.verdict ?? 'none'}">${change}</td>`;
   });
   return `<td class="now">${escaped(wording.value(dataType, value))}</td>${earlier.join('')}`;
 }
@@ -120,7 +116,7 @@ function goals(report: Report, wording: Wording): string {
   if (report.goals.length === 0) return '';
   return `<section><h2>Goals</h2>
 <table>
-<thead><tr><th scope="col">Goal</th><th scope="col">Target</th><th scope="col">So far</th><th scope="col">Progress</th><th scope="col">State</th><th scope="col">Until</th></tr></thead>
+<thead><tr><th scope="col">Goal</th><th scope="col">Target</th><th scope="col">So far</th><th scope="col">Progress</th><th scope="col">Standing</th><th scope="col">Until</th></tr></thead>
 <tbody>
 ${report.goals.map((goal) => goalRow(goal, wording)).join('\n')}
 </tbody>
@@ -134,7 +130,7 @@ function goalRow(goal: ReportGoal, wording: Wording): string {
   const width = Math.max(0, Math.min(100, percent));
   const bar = `<svg role="img" width="90" height="8" viewBox="0 0 90 8"><rect width="90" height="8" rx="4" fill="#e8ecf3"/><rect width="${(width * 0.9).toFixed(1)}" height="8" rx="4" fill="#2456c7"/></svg>`;
   const target = `${goal.direction === 'at_most' ? 'at most ' : ''}${wording.value(goal.dataType, goal.target)}`;
-  return `<tr><th scope="row">${escaped(goal.name + whose)}</th><td>${escaped(target)}</td><td class="now">${escaped(wording.value(goal.dataType, goal.current))}</td><td>${bar} ${escaped(wording.value('percentage', goal.progressPercent))}</td><td>${escaped(goal.status)}</td><td>${escaped(goal.endsOn)}</td></tr>`;
+  return `<tr><th scope="row">${escaped(goal.name + whose)}</th><td>${escaped(target)}</td><td class="now">${escaped(wording.value(goal.dataType, goal.current))}</td><td>${bar} ${escaped(wording.value('percentage', goal.progressPercent))}</td><td>${escaped(goal.standing)}</td><td>${escaped(goal.endsOn)}</td></tr>`;
 }
 
 function providers({ providers: { columns, rows } }: Report, wording: Wording): string {

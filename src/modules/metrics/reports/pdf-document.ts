@@ -108,7 +108,7 @@ function totals(report: Report, wording: Wording): Content[] {
     const row = totalRow(total, wording);
     return total.group === shown[index - 1]?.group ? [row] : [groupRow(total.group, names.length), row];
   });
-  return [section('All figures', names, rows, ['*', 68, 62, 92, 62, 92])];
+  return [section('All figures', names, rows)];
 }
 
 function groupRow(group: string, width: number): TableCell[] {
@@ -124,11 +124,9 @@ function groupRow(group: string, width: number): TableCell[] {
 
 function totalRow({ name, dataType, value, previousPeriod, lastYear }: Total, wording: Wording): TableCell[] {
   const earlier = [previousPeriod, lastYear].flatMap((each) => {
-    const hasPercent = dataType !== 'percentage' && each.changePercent !== null;
-    const percent = hasPercent ? ` (${wording.percent(each.changePercent)})` : '';
     return [
       right(wording.value(dataType, each.value)),
-      right(wording.change(dataType, each.change) + percent, { color: colourOf(each.verdict) }),
+      right(wording.wholeChange(dataType, each), { color: colourOf(each.verdict) }),
     ];
   });
   return [{ text: name }, right(wording.value(dataType, value), { bold: true }), ...earlier];
@@ -137,7 +135,7 @@ function totalRow({ name, dataType, value, previousPeriod, lastYear }: Total, wo
 function goals(report: Report, wording: Wording): Content[] {
   if (report.goals.length === 0) return [];
   const rows = report.goals.map((goal) => goalRow(goal, wording));
-  return [section('Goals', ['Goal', 'Target', 'So far', 'Progress', 'State', 'Until'], rows)];
+  return [section('Goals', ['Goal', 'Target', 'So far', 'Progress', 'Standing', 'Until'], rows)];
 }
 
 function goalRow(goal: ReportGoal, wording: Wording): TableCell[] {
@@ -147,7 +145,7 @@ function goalRow(goal: ReportGoal, wording: Wording): TableCell[] {
     right(target),
     right(wording.value(goal.dataType, goal.current), { bold: true }),
     right(wording.value('percentage', goal.progressPercent)),
-    right(goal.status),
+    right(goal.standing),
     right(goal.endsOn),
   ];
 }
@@ -163,27 +161,27 @@ function providers({ providers: { columns, rows } }: Report, wording: Wording): 
   return [section('Providers', ['Provider', ...columns.map(({ name }) => name)], lines)];
 }
 
-/** A heading that stays with its table, whose own head is repeated on each page. */
-function section(title: string, names: string[], rows: TableCell[][], widths?: (string | number)[]): Content {
+/** The heading is a row of the table, so that no page ends with it; both heads are repeated on each page. */
+function section(title: string, names: string[], rows: TableCell[][]): Content {
   const head = names.map((name, index) =>
     index === 0 ? headCell(name) : { ...headCell(name), alignment: 'right' as const },
   );
   const layout = {
-    hLineWidth: (line: number) => (line === 0 ? 0 : 0.5),
-    hLineColor: (line: number) => (line === 1 ? colours.line : colours.faint),
+    hLineWidth: (line: number) => (line < 2 ? 0 : 0.5),
+    hLineColor: (line: number) => (line === 2 ? colours.line : colours.faint),
     vLineWidth: () => 0,
-    paddingLeft: (column: number) => (column === 0 ? 0 : 4),
+    paddingLeft: (column: number) => (column === 0 ? 0 : 6),
     paddingRight: () => 4,
     paddingTop: () => 3,
     paddingBottom: () => 3,
   };
-  const table = { headerRows: 1, keepWithHeaderRows: 2, dontBreakRows: true, body: [head, ...rows] };
+  const heading = { text: title, bold: true, fontSize: 12, colSpan: names.length };
+  const body = [[heading, ...names.slice(1).map(() => ({ text: '' }))], head, ...rows];
+  const widths = names.map((_, index) => (index === 0 ? '*' : 'auto'));
   return {
-    stack: [
-      { text: title, bold: true, fontSize: 12, margin: [0, 6, 0, 4], headlineLevel: 1 },
-      { table: { ...table, widths: widths ?? ['*', ...names.slice(1).map(() => 'auto')] }, layout },
-    ],
-    margin: [0, 0, 0, 12],
+    table: { headerRows: 2, keepWithHeaderRows: 2, dontBreakRows: true, widths, body },
+    layout,
+    margin: [0, 4, 0, 12],
   };
 }
 

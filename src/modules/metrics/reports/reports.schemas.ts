@@ -54,7 +54,9 @@ const Goal = z
     dataType: DataType,
     providerName: z.string().nullable(),
     direction: z.enum(['at_least', 'at_most']),
-    status: z.string(),
+    standing: z.enum(['achieved', 'missed', 'on track', 'behind', 'no figures']).meta({
+      description: 'When the report was made, which may be after its period.',
+    }),
     target: z.string(),
     current: Decimal,
     progressPercent: z.string().nullable(),

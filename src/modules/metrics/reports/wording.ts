@@ -1,4 +1,4 @@
-import { leastChange } from './comparison.js';
+import { type Difference, leastChange } from './comparison.js';
 import type { DataType, Report, Total } from './reports.schemas.js';
 
 /** How numbers and times of a report are written for people. The exact values are in its JSON. */
@@ -28,6 +28,12 @@ export class Wording {
     const size = Math.abs(Number(change));
     const text = dataType === 'percentage' ? `${one.format(size)} pts` : this.number(dataType, size);
     return `${signOf(change)}${text}`;
+  }
+
+  /** A change with what it is in percent, where that says more. */
+  wholeChange(dataType: DataType, { change, changePercent, verdict }: Difference): string {
+    const hasPercent = dataType !== 'percentage' && changePercent !== null && verdict !== 'same';
+    return this.change(dataType, change) + (hasPercent ? ` (${this.percent(changePercent)})` : '');
   }
 
   percent(change: string | null): string {

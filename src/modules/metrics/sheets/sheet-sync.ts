@@ -5,7 +5,7 @@ import { ImportIntake } from '../imports/import-intake.js';
 import type { ImportOutcome } from '../imports/import-records.js';
 import { MappingAdvice } from '../imports/mappings/mapping-advice.js';
 import { type HeadedSheet, SheetReader, type SheetSource } from './sheet-reader.js';
-import { GoogleReauthorize, SheetHeaderChanged, SheetNotMapped } from './sheets.errors.js';
+import { GoogleReauthorize, SheetHeaderChanged, SheetNotMapped, SyncOver } from './sheets.errors.js';
 import { type RunEnd, type SheetMapping, SyncRunStore, type SyncTask } from './sync-run-store.js';
 import type { SheetImport } from './sync-runs.schemas.js';
 
@@ -38,6 +38,7 @@ export class SheetSync {
     const parts = await this.lookAt(task, source);
     await this.runs.noteImports(task.runId, parts.map(importOf));
     for (const part of parts) await this.takeIn(task, task.userId, source, part);
+    if (!(await this.runs.isUnderWay(task.runId))) throw new SyncOver();
     const outcomes: { part: Part; outcome: ImportOutcome }[] = [];
     for (const part of parts) outcomes.push({ part, outcome: await this.intake.run(task.clinicId, part.importId) });
     return endOf(outcomes);

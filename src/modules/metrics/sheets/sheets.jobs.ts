@@ -39,14 +39,14 @@ export class SheetsJobs {
   }
 
   @Scheduled('* * * * *')
-  @JobHandler('sheets.begin-due', { payload: z.object({}) })
+  @JobHandler('metrics.begin-due-syncs', { payload: z.object({}) })
   async beginDue(): Promise<void> {
     await this.queue.beginDue();
     await this.runs.closeLost(problemOf(new SyncLost()));
   }
 
   @Scheduled('23 3 1 * *')
-  @JobHandler('sheets.clean', { payload: z.object({}) })
+  @JobHandler('metrics.clean-syncs', { payload: z.object({}) })
   clean(): Promise<void> {
     return this.runs.clean();
   }

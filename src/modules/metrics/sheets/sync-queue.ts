@@ -6,7 +6,7 @@ import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { nextSync } from './spreadsheet-connections.service.js';
 import { connectionTransitions, statesBefore } from './sync-states.js';
 
-export const syncJob = 'sheets.synchronise';
+export const syncJob = 'metrics.synchronise-sheet';
 
 export interface NewRun {
   id: string;

@@ -76,6 +76,11 @@ export class SyncRunStore {
     await this.asService(() => this.database.query(noteImports, [runId, JSON.stringify(imports)]));
   }
 
+  /** Whether it still stands: with its connection a run is deleted while its job reads. */
+  async isUnderWay(runId: string): Promise<boolean> {
+    return (await this.asService(() => this.database.first(findRunning, [runId]))) !== undefined;
+  }
+
   /** Puts the run off; its job comes back then. */
   async wait({ runId }: SyncTask, problem: RunProblem, runAt: Date): Promise<void> {
     await this.asService(async () => {
@@ -146,6 +151,8 @@ const readTask = `
    WHERE r.id = $1`;
 
 const noteImports = 'UPDATE public.sync_runs SET imports = $2 WHERE id = $1';
+
+const findRunning = `SELECT id FROM public.sync_runs WHERE id = $1 AND status = 'running'`;
 
 const putOff = `
   UPDATE public.sync_runs SET status = 'waiting', problem = $2 WHERE id = $1 AND status = ANY ($3) RETURNING id`;
