@@ -8,11 +8,8 @@ import { Audit, type RecordRead } from '../../src/kernel/audit/audit.js';
 import { Database } from '../../src/kernel/tenancy/database.js';
 import type { RequestContext } from '../../src/kernel/tenancy/request-context.js';
 import { Transactions } from '../../src/kernel/tenancy/transactions.js';
-<<<<<<< HEAD
-import { formOf } from '../support/imports.js';
-=======
 import { type Google, startGoogle } from '../support/google.js';
->>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
+import { formOf } from '../support/imports.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -127,7 +124,6 @@ const traces: Record<string, string[]> = {
     ...['insert auth.users', 'insert public.profiles', 'insert public.user_clinic_roles'],
     ...['update public.invitations', 'update public.profiles'],
   ],
-<<<<<<< HEAD
   cancelImport: ['update public.imports'],
   createImport: ['insert public.imports'],
   pushRows: ['insert public.imports'],
@@ -136,7 +132,6 @@ const traces: Record<string, string[]> = {
   proposeMapping: [],
   updateMapping: ['update public.column_mappings'],
   deleteMapping: ['delete public.column_mappings'],
-=======
   connectGoogle: [],
   // The tokens come into it in a transaction of the service's own.
   finishGoogle: ['insert public.google_credentials'],
@@ -146,7 +141,6 @@ const traces: Record<string, string[]> = {
   syncSpreadsheet: [],
   disconnectGoogle: ['delete public.google_credentials', 'update public.spreadsheet_connections'],
   deleteSpreadsheetConnection: ['delete public.spreadsheet_connections'],
->>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -324,7 +318,6 @@ describe('A write through the API leaves its trace', () => {
     await trace('endReportSubscriptions', { by: owner, ids });
   });
 
-<<<<<<< HEAD
   it('when facts are imported and taken back, and mappings are saved: of the facts the import is the trace', async () => {
     const ids: Record<string, string> = { clinicId };
     const columns = [
@@ -356,7 +349,8 @@ describe('A write through the API leaves its trace', () => {
     await trace('updateMapping', { by: owner, ids, body: { name: 'Traced again' } });
     await trace('deleteMapping', { by: owner, ids });
     await trace('proposeMapping', { by: owner, ids, body: { table, rows: [['Day', 'Total']] } });
-=======
+  });
+
   it('when goals are set, by hand or from templates, changed and deleted', async () => {
     const ids: Record<string, string> = { clinicId };
     const plan = { metric: 'calls', timePeriod: 'weekly' };
@@ -394,7 +388,6 @@ describe('A write through the API leaves its trace', () => {
     await trace('syncSpreadsheet', { by: owner, ids });
     await trace('disconnectGoogle', { by: owner, ids: { ...ids, credentialId: finished.body.id } });
     await trace('deleteSpreadsheetConnection', { by: owner, ids });
->>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   });
 
   it('when an admin lets a job run again', async () => {

@@ -20,12 +20,9 @@ interface Tenant {
   connectionId: string;
   credentialId: string;
   dashboardId: string;
-<<<<<<< HEAD
   importId: string;
   mappingId: string;
-=======
   goalId: string;
->>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   userId: string;
   providerId: string;
   runId: string;
@@ -65,7 +62,6 @@ async function describeTenant(slug: string): Promise<Tenant> {
     token,
     body: { kind: 'number', title: 'Production', config },
   });
-<<<<<<< HEAD
   const columns = [
     { column: 'Day', field: 'date' },
     { column: 'Total', field: 'amount' },
@@ -78,7 +74,7 @@ async function describeTenant(slug: string): Promise<Tenant> {
   const pushed = await service.call('POST', `/clinics/${clinicId}/imports/rows`, {
     token,
     body: { table: 'financial_metrics', mapping, columns: ['Day', 'Total'], rows: [['2026-01-05', 1]] },
-=======
+  });
   const measured = { metric: 'calls', timePeriod: 'yearly' };
   const goal = await service.call('POST', `/clinics/${clinicId}/goals`, {
     token,
@@ -87,7 +83,6 @@ async function describeTenant(slug: string): Promise<Tenant> {
   const template = await service.call('POST', `/clinics/${clinicId}/goal-templates`, {
     token,
     body: { ...measured, name: `More calls in ${slug}`, targetFormula: 'last_value + 1' },
->>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   });
   const [row] = await service.database.sql<{ provider: string; person: string; session: string }>(
     `SELECT (SELECT id FROM providers WHERE clinic_id = $1 LIMIT 1) AS provider, u.id AS person,
@@ -102,12 +97,9 @@ async function describeTenant(slug: string): Promise<Tenant> {
     organisationId,
     clinicId,
     dashboardId: dashboard.body.id,
-<<<<<<< HEAD
     importId: pushed.body.id,
     mappingId: saved.body.id,
-=======
     goalId: goal.body.id,
->>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
     userId: row.person,
     providerId: row.provider,
     invitationId: invitation.body.id,
@@ -119,35 +111,17 @@ async function describeTenant(slug: string): Promise<Tenant> {
 
 /** Values for parameters and fields by their names. A new id parameter that is not here fails the test that needs it. */
 function valuesOf(tenant: Tenant): Record<string, string> {
-<<<<<<< HEAD
-  const {
-    organisationId,
-    clinicId,
-    dashboardId,
-    importId,
-    mappingId,
-    userId,
-    providerId,
-    invitationId,
-    sessionId,
-    widgetId,
-  } = tenant;
-=======
-  const { connectionId, credentialId, dashboardId, goalId, runId, templateId, widgetId } = tenant;
+  const { connectionId, credentialId, dashboardId, goalId, importId, mappingId, runId, templateId, widgetId } = tenant;
   const { organisationId, clinicId, userId, providerId, invitationId, sessionId } = tenant;
->>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
   return {
     organisationId,
     clinicId,
     connectionId,
     credentialId,
     dashboardId,
-<<<<<<< HEAD
     importId,
     mappingId,
-=======
     goalId,
->>>>>>> cfc98c3b623069e02ddcfca744e6d7577697ea0e
     userId,
     providerId,
     invitationId,
