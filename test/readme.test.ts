@@ -1,12 +1,13 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Service, startService } from './support/service.js';
 
 const run = promisify(execFile);
 const pages = [
   'README.md',
-  ...readdirSync('docs')
+  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file}`),
 ];
@@ -55,8 +56,9 @@ describe('The walk through of', () => {
 describe('The pages', () => {
   it.each(pages)('%s link to what is there', (page) => {
     const text = readFileSync(page, 'utf8');
-    const folder = page.includes('/') ? 'docs/' : '';
-    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, target]) => `${folder}${target}`);
+    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, target]) =>
+      join(dirname(page), target ?? ''),
+    );
     for (const target of targets) expect(() => readFileSync(target)).not.toThrow(/ENOENT/);
   });
 });
