@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Service, startService } from './support/service.js';
+import { seedDemoMetrics } from '../src/demo/demo-metrics.js';
+import { startService } from './support/service.js';
 
 const run = promisify(execFile);
 const pages = [
@@ -18,17 +19,18 @@ function walkOf(page: string): string {
   return [...text.matchAll(/^```sh walk\n(.*?)^```$/gms)].map(([, block]) => block).join('\n');
 }
 
-let service: Service;
-beforeAll(async () => {
-  service = await startService({ withWorker: true });
-});
-afterAll(() => service.stop());
-
+/** Each page is walked as somebody does who has just started the service for the first time. */
 async function walk(page: string): Promise<string> {
-  const script = `set -euo pipefail\n${walkOf(page)}`;
-  const env = { PATH: process.env.PATH, API: `${service.url}/api/v1`, OUTBOX: service.config.mail.outboxDir };
-  const { stdout } = await run('bash', ['-c', script], { env });
-  return stdout;
+  const service = await startService({ withWorker: true });
+  try {
+    await seedDemoMetrics(service.config);
+    const script = `set -euo pipefail\n${walkOf(page)}`;
+    const env = { PATH: process.env.PATH, API: `${service.url}/api/v1`, OUTBOX: service.config.mail.outboxDir };
+    const { stdout } = await run('bash', ['-c', script], { env });
+    return stdout;
+  } finally {
+    await service.stop();
+  }
 }
 
 describe('The walk through of README.md', () => {
