@@ -191,19 +191,18 @@ const cells = `
   CREATE TYPE app.export_page AS (content text, row_count integer, last_key jsonb);
   COMMENT ON TYPE app.export_page IS 'A page of a file, how many rows it holds, and where the next one begins';
 
-  CREATE FUNCTION app.csv_text(p_text text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN ascii(p_text) IN (61, 43, 45, 64, 9, 10, 13, 65309, 65291, 65293, 65312) THEN '"''' ELSE '"' END
-           || replace(p_text, '"', '""') || '"'
-  $$;
+  CREATE FUNCTION app.csv_text(p_text text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ascii(p_text) IN (61, 43, 45, 64, 9, 10, 13, 65309, 65291, 65293, 65312) THEN '"''' ELSE '"' END
+           || replace(p_text, '"', '""') || '"';
   COMMENT ON FUNCTION app.csv_text IS 'A text as a cell of RFC 4180 that no spreadsheet takes for a formula';
 
-  CREATE FUNCTION app.xlsx_text(p_text text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT coalesce(CASE WHEN ascii(p_text) IN (61, 43, 45, 64, 9, 10, 13, 65309, 65291, 65293, 65312)
+  CREATE FUNCTION app.xlsx_text(p_text text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN coalesce(CASE WHEN ascii(p_text) IN (61, 43, 45, 64, 9, 10, 13, 65309, 65291, 65293, 65312)
              THEN '<c t="inlineStr"><is><t xml:space="preserve">''' ELSE '<c t="inlineStr"><is><t xml:space="preserve">' END
-           || translate(replace(replace(replace(p_text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'),
-                E'\\x01\\x02\\x03\\x04\\x05\\x06\\x07\\x08\\x0b\\x0c\\x0e\\x0f\\x10\\x11\\x12\\x13\\x14\\x15\\x16\\x17\\x18\\x19\\x1a\\x1b\\x1c\\x1d\\x1e\\x1f\\uFFFE\\uFFFF', '')
-           || '</t></is></c>', '<c/>')
-  $$;
+           || CASE WHEN p_text ~ '[&<>\\u0001-\\u0008\\u000b\\u000c\\u000e-\\u001f\\ufffe\\uffff]' THEN
+                regexp_replace(replace(replace(replace(p_text, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'),
+                  '[\\u0001-\\u0008\\u000b\\u000c\\u000e-\\u001f\\ufffe\\uffff]', '', 'g') ELSE p_text END
+           || '</t></is></c>', '<c/>');
   COMMENT ON FUNCTION app.xlsx_text IS 'A text as a cell of SpreadsheetML: nothing in it is a formula, or what XML cannot hold';
   GRANT EXECUTE ON FUNCTION app.csv_text, app.xlsx_text TO authenticated, super_admin;
 `;
@@ -218,6 +217,14 @@ function xlsxCell(name: string, kind: Kind): string {
   return `coalesce('<c><v>' || r."${name}" || '</v></c>', '<c/>')`;
 }
 
+/** What is before every key, so that the first page is asked for as the others are, and the index is entered there. */
+const least: Readonly<Record<string, string>> = {
+  date: `'-infinity'::date`,
+  uuid: `'00000000-0000-0000-0000-000000000000'::uuid`,
+  text: `''`,
+  'app.granularity': `'daily'::app.granularity`,
+};
+
 /** One statement: the page by keyset, then each row in its form. */
 function pageFunction({ table, columns, from, where, key, last }: ExportedTable): string {
   const named = Object.entries(columns);
@@ -225,31 +232,29 @@ function pageFunction({ table, columns, from, where, key, last }: ExportedTable)
   const heading = names.map((name) => `<c t="inlineStr"><is><t>${name}</t></is></c>`).join('');
   const selected = named.map(([name, [sql]]) => `${sql} AS "${name}"`).join(', ');
   const keys = key.map(([sql]) => sql).join(', ');
-  const after = key.map(([, type], index) => `(p_after ->> ${index})::${type}`).join(', ');
-  const lastKey = last.map((name) =>
-    name === 'provider' ? `coalesce(r."provider", '00000000-0000-0000-0000-000000000000')` : `r."${name}"`,
-  );
+  const after = key.map(([, type], index) => `coalesce((p_after ->> ${index})::${type}, ${least[type]})`).join(', ');
+  const lastKey = last.map((name) => `(array_agg(r."${name}"))[count(*)]`).join(', ');
   return `
   CREATE FUNCTION app.export_${table}
     (p_clinic uuid, p_format text, p_from date, p_to date, p_after jsonb, p_limit integer)
     RETURNS app.export_page LANGUAGE sql STABLE SET search_path = '' SET datestyle = 'ISO' AS $$
-    WITH r AS MATERIALIZED (
-      SELECT ${selected}
-        FROM ${from}
-       WHERE ${where} AND (p_after IS NULL OR (${keys}) > (${after}))
-       ORDER BY ${keys} LIMIT p_limit
-    )
     SELECT ROW(
       CASE WHEN p_after IS NULL AND p_format = 'csv' THEN E'${names.join(',')}\\r\\n'
            WHEN p_after IS NULL AND p_format = 'xlsx' THEN '<row>${heading}</row>' ELSE '' END
-      || coalesce((SELECT string_agg(CASE p_format
+      || coalesce(string_agg(CASE p_format
            WHEN 'csv' THEN concat(${named.map(([name, [, kind]]) => csvCell(name, kind)).join(`, ',', `)}, E'\\r\\n')
            WHEN 'xlsx' THEN concat('<row>', ${named.map(([name, [, kind]]) => xlsxCell(name, kind)).join(', ')}, '</row>')
            WHEN 'ndjson' THEN row_to_json(r)::text || E'\\n'
-           ELSE row_to_json(r)::text END, CASE p_format WHEN 'json' THEN E',\\n' ELSE '' END) FROM r), ''),
-      (SELECT count(*) FROM r),
-      (SELECT jsonb_build_array(${lastKey.join(', ')}) FROM r OFFSET (SELECT greatest(count(*) - 1, 0) FROM r) LIMIT 1)
+           ELSE row_to_json(r)::text END, CASE p_format WHEN 'json' THEN E',\\n' ELSE '' END), ''),
+      count(*),
+      jsonb_build_array(${lastKey})
     )::app.export_page
+    FROM (
+      SELECT ${selected}
+        FROM ${from}
+       WHERE ${where} AND (${keys}) > (${after})
+       ORDER BY ${keys} LIMIT p_limit
+    ) r
   $$;
   COMMENT ON FUNCTION app.export_${table} IS 'A page of ${table} for public.format_export_data, under the policies of the caller';
   GRANT EXECUTE ON FUNCTION app.export_${table} TO authenticated, super_admin;

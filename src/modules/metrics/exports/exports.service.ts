@@ -6,8 +6,8 @@ import { Database } from '../../../kernel/tenancy/database.js';
 import { type ExportQuery, exportFormats } from './exports.schemas.js';
 import { type Page, workbookOf } from './workbook.js';
 
-/** A page of some 1 MiB: what one download holds in memory, twice when the next is fetched while this one is read. */
-const pageRows = 5_000;
+/** A page of some MiB: what one download holds in memory, twice when the next is fetched while this one is read. */
+const pageRows = 10_000;
 const ends = { first: '1990-01-01', last: '9999-12-31' };
 const byteOrderMark = '\uFEFF';
 
