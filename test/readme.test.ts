@@ -1,12 +1,14 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { type Service, startService } from './support/service.js';
+import { seedDemoMetrics } from '../src/demo/demo-metrics.js';
+import { startService } from './support/service.js';
 
 const run = promisify(execFile);
 const pages = [
   'README.md',
-  ...readdirSync('docs')
+  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file}`),
 ];
@@ -17,17 +19,18 @@ function walkOf(page: string): string {
   return [...text.matchAll(/^```sh walk\n(.*?)^```$/gms)].map(([, block]) => block).join('\n');
 }
 
-let service: Service;
-beforeAll(async () => {
-  service = await startService({ withWorker: true });
-});
-afterAll(() => service.stop());
-
+/** Each page is walked as somebody does who has just started the service for the first time. */
 async function walk(page: string): Promise<string> {
-  const script = `set -euo pipefail\n${walkOf(page)}`;
-  const env = { PATH: process.env.PATH, API: `${service.url}/api/v1`, OUTBOX: service.config.mail.outboxDir };
-  const { stdout } = await run('bash', ['-c', script], { env });
-  return stdout;
+  const service = await startService({ withWorker: true });
+  try {
+    await seedDemoMetrics(service.config);
+    const script = `set -euo pipefail\n${walkOf(page)}`;
+    const env = { PATH: process.env.PATH, API: `${service.url}/api/v1`, OUTBOX: service.config.mail.outboxDir };
+    const { stdout } = await run('bash', ['-c', script], { env });
+    return stdout;
+  } finally {
+    await service.stop();
+  }
 }
 
 describe('The walk through of README.md', () => {
@@ -55,8 +58,9 @@ describe('The walk through of', () => {
 describe('The pages', () => {
   it.each(pages)('%s link to what is there', (page) => {
     const text = readFileSync(page, 'utf8');
-    const folder = page.includes('/') ? 'docs/' : '';
-    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, target]) => `${folder}${target}`);
+    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, target]) =>
+      join(dirname(page), target ?? ''),
+    );
     for (const target of targets) expect(() => readFileSync(target)).not.toThrow(/ENOENT/);
   });
 });

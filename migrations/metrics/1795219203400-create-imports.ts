@@ -90,7 +90,7 @@ const transitions = `
   CREATE FUNCTION app.check_import_transition() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
   BEGIN
     IF NEW.status <> OLD.status AND (OLD.status || ' ' || NEW.status) <> ALL (ARRAY[
-      'receiving queued', 'receiving failed', 'receiving running',
+      'receiving queued', 'receiving failed',
       'queued running', 'queued cancelled', 'queued failed',
       'running done', 'running failed',
       'done undone'

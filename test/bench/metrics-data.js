@@ -1,6 +1,6 @@
 /**
  * The data set of the bench: 500 clinics with four providers each and three years of days, to which facts are added
- * until there are as many as wanted. Two thirds are money, the rest appointments, calls and the weekly patient base.
+ * until there are as many as wanted. Four fifths are money, the rest appointments, calls and the weekly patient base.
  * Seeded: the same on every machine.
  */
 export async function makeClinics(admin) {
@@ -22,9 +22,10 @@ export async function makeClinics(admin) {
 /** Adds so many facts, without the triggers: the roll-ups of them are what is measured. */
 export async function addFacts(admin, count, seed) {
   const perDay = count / (500 * 1096);
+  // So many of each day on average: whole numbers of candidates, of which each is taken with its probability.
   const days = (share) => `
-    (SELECT c.clinic_id, c.providers, d.date FROM bench_clinics c CROSS JOIN bench_days d
-      CROSS JOIN LATERAL generate_series(1, (${perDay * share} + random())::integer) n WHERE d.date = d.date) f`;
+    bench_clinics CROSS JOIN bench_days CROSS JOIN generate_series(1, ${Math.ceil(perDay * share)}) n
+     WHERE random() < ${(perDay * share) / Math.ceil(perDay * share)}`;
   const provider = 'providers[1 + floor(random() * 4)::integer]';
   await admin.query(`
     BEGIN;
@@ -32,12 +33,12 @@ export async function addFacts(admin, count, seed) {
     SELECT setseed(${seed});
     INSERT INTO financial_metrics (clinic_id, date, provider_id, metric_type, amount)
       SELECT clinic_id, date, ${provider}, (ARRAY['production', 'production', 'collection', 'collection', 'adjustment',
-             'write_off', 'refund', 'expense'])[1 + floor(random() * 8)::integer], round((random() * 2000)::numeric, 2) FROM ${days(0.66)};
+             'write_off', 'refund', 'expense'])[1 + floor(random() * 8)::integer], round((random() * 2000)::numeric, 2) FROM ${days(0.8)};
     INSERT INTO appointment_metrics (clinic_id, date, provider_id, scheduled_count, completed_count, cancelled_count, no_show_count,
         average_duration, utilization_rate)
-      SELECT clinic_id, date, ${provider}, 12, 7 + floor(random() * 3)::integer, 1, 1, 35, 60 + floor(random() * 40) FROM ${days(0.2)};
+      SELECT clinic_id, date, ${provider}, 12, 7 + floor(random() * 3)::integer, 1, 1, 35, 60 + floor(random() * 40) FROM ${days(0.1)};
     INSERT INTO call_metrics (clinic_id, date, total_calls, connected_calls, voicemails, appointments_scheduled, average_call_duration)
-      SELECT clinic_id, date, 40, 20 + floor(random() * 10)::integer, 5, 9, 120 FROM ${days(0.12)};
+      SELECT clinic_id, date, 40, 20 + floor(random() * 10)::integer, 5, 9, 120 FROM ${days(0.08)};
     INSERT INTO patient_metrics (clinic_id, date, active_patients, new_patients, patient_retention_rate)
       SELECT clinic_id, date, 1800, floor(random() * 9)::integer, 91 FROM ${days(0.02)};
     COMMIT;

@@ -9,6 +9,7 @@ import { Database } from '../../src/kernel/tenancy/database.js';
 import type { RequestContext } from '../../src/kernel/tenancy/request-context.js';
 import { Transactions } from '../../src/kernel/tenancy/transactions.js';
 import { type Google, startGoogle } from '../support/google.js';
+import { formOf } from '../support/imports.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -123,6 +124,14 @@ const traces: Record<string, string[]> = {
     ...['insert auth.users', 'insert public.profiles', 'insert public.user_clinic_roles'],
     ...['update public.invitations', 'update public.profiles'],
   ],
+  cancelImport: ['update public.imports'],
+  createImport: ['insert public.imports'],
+  pushRows: ['insert public.imports'],
+  undoImport: ['update public.imports'],
+  createMapping: ['insert public.column_mappings'],
+  proposeMapping: [],
+  updateMapping: ['update public.column_mappings'],
+  deleteMapping: ['delete public.column_mappings'],
   connectGoogle: [],
   // The tokens come into it in a transaction of the service's own.
   finishGoogle: ['insert public.google_credentials'],
@@ -307,6 +316,39 @@ describe('A write through the API leaves its trace', () => {
     const { events } = await trace('setReportSubscriptions', { by: owner, ids, body });
     expect(events[0]).toMatchObject({ clinic_id: clinicId, changes: { user_id: [null, owner.id] } });
     await trace('endReportSubscriptions', { by: owner, ids });
+  });
+
+  it('when facts are imported and taken back, and mappings are saved: of the facts the import is the trace', async () => {
+    const ids: Record<string, string> = { clinicId };
+    const columns = [
+      { column: 'Day', field: 'date' },
+      { column: 'Total', field: 'amount' },
+    ];
+    const mapping = { columns, constants: { metricType: 'production' } };
+    const table = 'financial_metrics';
+    const form = formOf({ fields: { table, mapping }, content: 'Day,Total\n2026-01-05,1\n' });
+    const made = await trace('createImport', { by: owner, ids, body: form });
+    expect(made.events[0]).toMatchObject({
+      row_id: made.body.id,
+      clinic_id: clinicId,
+      organisation_id: organisationId,
+    });
+    const pushed = { table, mapping, columns: ['Day', 'Total'], rows: [['2026-01-06', 2]] };
+    ids.importId = (await trace('pushRows', { by: owner, ids, body: pushed })).body.id;
+    const undone = await trace('undoImport', { by: owner, ids });
+    expect(undone.events[0]?.changes).toMatchObject({ status: ['done', 'undone'], undone_by: [null, owner.id] });
+    const [waiting] = await service.database.sql<{ id: string }>(
+      `INSERT INTO imports (clinic_id, source, name, format, target_table, mode, mapping, status)
+       VALUES ($1, 'file', 'x', 'csv', $2, 'upsert', '{}', 'queued') RETURNING id`,
+      [clinicId, table],
+    );
+    await trace('cancelImport', { by: owner, ids: { ...ids, importId: String(waiting?.id) } });
+    ids.mappingId = (
+      await trace('createMapping', { by: owner, ids, body: { name: 'Traced', table, mapping } })
+    ).body.id;
+    await trace('updateMapping', { by: owner, ids, body: { name: 'Traced again' } });
+    await trace('deleteMapping', { by: owner, ids });
+    await trace('proposeMapping', { by: owner, ids, body: { table, rows: [['Day', 'Total']] } });
   });
 
   it('when goals are set, by hand or from templates, changed and deleted', async () => {

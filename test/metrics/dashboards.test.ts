@@ -237,6 +237,7 @@ describe('A widget', () => {
     expect(await save('goal', series)).toEqual([422, 'config']);
     expect(await save('line', { ...series, metrics: [] })).toMatchObject([400, expect.stringMatching(/^config/)]);
     expect(await save('line', { ...series, metrics: ['production', 'profit'] })).toEqual([422, 'config.metrics']);
+    expect(await save('goal', { goalId: nowhere })).toEqual([422, 'config.goalId']);
     expect(await save('pie', series)).toEqual([400, 'kind']);
     expect(await save('line', { ...series, clinicId: foreignClinicId })).toMatchObject([400, expect.anything()]);
     expect((await send('provider', 'GET', `/${id}/widgets`)).body.data).toEqual([]);

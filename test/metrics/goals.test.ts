@@ -180,11 +180,17 @@ describe('One active goal per metric, provider and period', () => {
   });
 
   it.each([null, 'a provider'])('comes of many that are set at once for %s, every time', async (whose) => {
-    for (let round = 0; round < 3; round += 1) {
+    for (let round = 0; round < 5; round += 1) {
       const body = { startDate: `202${round}-05-01`, providerId: whose && otherProviderId };
-      const answers = await Promise.all(Array.from({ length: 4 }, () => create(body)));
-      expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
+      const answers = await Promise.all(Array.from({ length: 6 }, () => create(body)));
+      expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409, 409]);
     }
+  });
+
+  it('comes of many drafts that become active at once', async () => {
+    const drafts = await Promise.all([1, 2, 3, 4, 5].map(() => create({ startDate: '2026-06-01', status: 'draft' })));
+    const answers = await Promise.all(drafts.map(({ body }) => change(body.id, { status: 'active' })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409]);
   });
 
   it('is asked for again when a draft becomes active, or an end is moved', async () => {

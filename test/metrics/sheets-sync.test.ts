@@ -375,7 +375,7 @@ describe('A synchronisation while Google', () => {
     const waiting = await runIn(id, runId, 'waiting');
     expect(waiting.problem).toMatchObject({ code: 'google-rate-limited' });
     const [job] = await service.database.sql<{ seconds: number }>(
-      `SELECT extract(epoch FROM run_at - now())::float AS seconds FROM graphile_worker.jobs
+      `SELECT max(extract(epoch FROM run_at - now()))::float AS seconds FROM graphile_worker.jobs
         WHERE task_identifier = 'metrics.synchronise-sheet'`,
     );
     expect(job?.seconds).toBeGreaterThan(110);

@@ -8,25 +8,17 @@ export interface Upload {
   fileName?: string;
 }
 
-/** Sends a file as a browser's form does. */
-export async function upload(
-  service: Service,
-  path: string,
-  token: string | undefined,
-  { fields, content, fileName = 'export.csv' }: Upload,
-): Promise<Answer> {
+/** A file and what to do with it, as a browser's form sends them. */
+export function formOf({ fields, content, fileName = 'export.csv' }: Upload): FormData {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields))
     form.set(name, typeof value === 'string' ? value : JSON.stringify(value));
   form.set('file', new Blob([content as BlobPart]), fileName);
-  const headers = token ? { authorization: `Bearer ${token}` } : undefined;
-  const response = await fetch(`${service.url}/api/v1${path}`, {
-    method: 'POST',
-    body: form,
-    ...(headers && { headers }),
-  });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, text, body: text === '' ? undefined : JSON.parse(text) };
+  return form;
+}
+
+export function upload(service: Service, path: string, token: string | undefined, parts: Upload): Promise<Answer> {
+  return service.call('POST', path, { ...(token && { token }), body: formOf(parts) });
 }
 
 const patienceMs = 30_000;

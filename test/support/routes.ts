@@ -17,6 +17,7 @@ export interface JsonSchema {
   required?: string[];
   items?: JsonSchema;
   anyOf?: JsonSchema[];
+  allOf?: JsonSchema[];
   nullable?: boolean;
 }
 
@@ -58,7 +59,8 @@ export const routes: Route[] = Object.entries(document.paths).flatMap(([path, op
 export function bodyFor(schema: JsonSchema, values: Record<string, unknown>, name = ''): unknown {
   if (schema.$ref) return bodyFor(resolve(schema.$ref), values, name);
   if (name in values) return values[name];
-  const [alternative] = schema.anyOf ?? [];
+  // One that is referred to stands alone in an `allOf`.
+  const [alternative] = schema.anyOf ?? schema.allOf ?? [];
   if (alternative) return bodyFor(alternative, values, name);
   if (schema.enum) return schema.enum[0];
   if (schema.properties) {

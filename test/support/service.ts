@@ -117,10 +117,12 @@ async function send(url: string, method: string, { token, body, headers = {} }: 
     redirect: 'manual',
     headers: {
       ...(token && { authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(body !== undefined && !(body instanceof FormData) && { 'content-type': 'application/json' }),
       ...headers,
     },
-    ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    ...(body !== undefined && {
+      body: body instanceof FormData || typeof body === 'string' ? body : JSON.stringify(body),
+    }),
   });
   const text = await response.text();
   // The answer to HEAD names the type of what it does not hold.

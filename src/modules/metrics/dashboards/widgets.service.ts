@@ -82,11 +82,16 @@ export class WidgetsService {
     const isOfGoal = 'goalId' in config;
     if (isOfGoal !== (kind === 'goal'))
       throw misfit('config', 'Widgets of the kind `goal` name a goal, others name metrics.');
-    if (isOfGoal) return;
+    if (isOfGoal) return this.refuseUnknownGoal(clinicId, config.goalId);
     await this.metrics.totals({ clinicId, metrics: config.metrics, ...anyDay }).catch(withinConfig);
     if (!config.providerId) return;
     const provider = await this.database.first(getProvider, [clinicId, config.providerId]);
     if (!provider) throw misfit('config.providerId', 'The clinic has no provider of this id.');
+  }
+
+  private async refuseUnknownGoal(clinicId: string, goalId: string): Promise<void> {
+    const goal = await this.database.first(getGoal, [clinicId, goalId]);
+    if (!goal) throw misfit('config.goalId', 'The clinic has no goal of this id.');
   }
 }
 
@@ -124,5 +129,7 @@ const endPlacement = `
            (SELECT jsonb_agg(p ORDER BY n) FROM jsonb_array_elements(d.layout -> 'placements') WITH ORDINALITY AS e (p, n)
              WHERE p ->> 'widgetId' <> $3::text), '[]'))
    WHERE d.clinic_id = $1 AND d.id = $2`;
+
+const getGoal = 'SELECT id FROM public.goals WHERE clinic_id = $1 AND id = $2';
 
 const getProvider = 'SELECT id FROM public.providers WHERE clinic_id = $1 AND id = $2';

@@ -3,7 +3,7 @@ import type { FieldError } from '../../../kernel/errors/domain-error.js';
 import { AlreadyExists, RuleViolated, UnknownReference } from '../../../kernel/http/http.errors.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { GoalPeriods } from './goal-periods.js';
-import { selectGoals } from './goal-standing.js';
+import { holdGoalsOf, selectGoals } from './goal-standing.js';
 import { GoalTargets } from './goal-targets.js';
 import { GoalTemplatesService } from './goal-templates.service.js';
 import type { CreatedGoals, Goal, GoalsFromTemplate, NewGoal } from './goals.schemas.js';
@@ -84,7 +84,10 @@ export class GoalCreation {
     throw new UnknownReference(message, { errors });
   }
 
-  /** Says who has a goal of that kind already; of two requests at once the constraint refuses one. */
+  /**
+   * Says who has a goal of that kind already. One creation of a clinic at a time: the constraint alone would let two
+   * wait for each other.
+   */
   private async assertFree(
     plan: Plan,
     providerIds: readonly (string | null)[],
@@ -92,6 +95,7 @@ export class GoalCreation {
   ): Promise<void> {
     if (plan.status !== 'active') return;
     const { clinicId, metricId, timePeriod, startDate, endDate } = plan;
+    await this.database.query(holdGoalsOf, [clinicId]);
     const values = [clinicId, metricId, timePeriod, startDate, endDate, providerIds];
     const taken = await this.database.query<{ index: number; name: string | null }>(findTaken, values);
     if (taken.length === 0) return;

@@ -33,3 +33,6 @@ export const selectGoals = `
             CASE WHEN s.accumulates THEN g.current_value * s.days / s.elapsed_days ELSE g.current_value END AS forecast,
             CASE g.direction WHEN 'at_least' THEN greatest(0, g.target_value - coalesce(g.current_value, 0))
                  ELSE g.target_value - coalesce(g.current_value, 0) END AS remaining) f`;
+
+/** Taken before goals of a clinic become active or move, and before any of their rows is. */
+export const holdGoalsOf = `SELECT pg_advisory_xact_lock(hashtextextended('goals of ' || $1::text, 0))`;

@@ -6,7 +6,7 @@ import { Forbidden, NotFound } from '../../../kernel/http/http.errors.js';
 import { toPage } from '../../../kernel/http/page.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { GoalPeriods } from './goal-periods.js';
-import { selectGoals } from './goal-standing.js';
+import { holdGoalsOf, selectGoals } from './goal-standing.js';
 import { assertTransition, isClosed } from './goal-states.js';
 import { GoalClosed } from './goals.errors.js';
 import type {
@@ -43,6 +43,8 @@ export class GoalsService {
   }
 
   async change(clinicId: string, goalId: string, changes: GoalChanges, ifMatch?: string): Promise<Goal> {
+    if (changes.status === 'active' || changes.startDate || changes.endDate)
+      await this.database.query(holdGoalsOf, [clinicId]);
     const goal = await this.lock(clinicId, goalId);
     assertIfMatch(ifMatch, etagOf(goal.updatedAt as Date));
     assertTransition(goal.status, changes.status ?? goal.status);

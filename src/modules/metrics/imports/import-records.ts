@@ -55,15 +55,16 @@ export class ImportRecords {
   ) {}
 
   /** In the running transaction, as the caller: the policies decide who may import into which table. */
-  async create(record: NewImport): Promise<void> {
+  async create(record: NewImport, status: ImportStatus = 'receiving'): Promise<void> {
     const { id, clinicId, source, name, format, table, mode, isDryRun, isStrict, mapping, options } = record;
     const json = [JSON.stringify(mapping), JSON.stringify(options)];
-    const values = [id, clinicId, source, name.slice(0, 200), format, table, mode, isDryRun, isStrict, ...json];
+    const values = [id, clinicId, source, name.slice(0, 200), format, table, mode, isDryRun, isStrict, ...json, status];
     await this.database.query(insertImport, values);
   }
 
   /** In the running transaction. */
   async move(clinicId: string, importId: string, status: ImportStatus): Promise<void> {
+    await this.database.query(markTransaction, [importId]);
     await this.database.query(moveImport, [clinicId, importId, status]);
   }
 
@@ -124,8 +125,8 @@ export const firstErrors = `(
 const markTransaction = `SELECT set_config('app.import_id', $1, true)`;
 
 const insertImport = `
-  INSERT INTO public.imports (id, clinic_id, source, name, format, target_table, mode, is_dry_run, is_strict, mapping, options, created_by)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, app.user_id())
+  INSERT INTO public.imports (id, clinic_id, source, name, format, target_table, mode, is_dry_run, is_strict, mapping, options, status, created_by)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, app.user_id())
   ON CONFLICT (id) DO NOTHING`;
 
 const moveImport = 'UPDATE public.imports SET status = $3 WHERE clinic_id = $1 AND id = $2';

@@ -37,8 +37,7 @@ export class PushedRowsService {
     const id = uuidv7();
     const kind = { source: 'rows', format: 'rows', options: {} } as const;
     const record = { id, clinicId, table, mode, isDryRun, isStrict, mapping, ...kind };
-    await this.records.create({ ...record, name: `${rows.length} rows` });
-    await this.records.move(clinicId, id, 'running');
+    await this.records.create({ ...record, name: `${rows.length} rows` }, 'running');
     return this.merged({ ...record, attempts: 1, createdBy: userId }, columns, rows);
   }
 

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { MailModule } from '../../../integrations/mail/mail.module.js';
 import { AggregationsModule } from '../aggregations/aggregations.module.js';
+import { GoalsModule } from '../goals/goals.module.js';
 import { ReportMails } from './report-mails.jobs.js';
 import { ReportSchedule } from './report-schedule.jobs.js';
 import { ReportsController } from './reports.controller.js';
@@ -9,7 +10,7 @@ import { SubscriptionsController } from './subscriptions.controller.js';
 import { SubscriptionsService } from './subscriptions.service.js';
 
 @Module({
-  imports: [AggregationsModule, MailModule],
+  imports: [AggregationsModule, GoalsModule, MailModule],
   controllers: [ReportsController, SubscriptionsController],
   providers: [ReportMails, ReportSchedule, ReportsService, SubscriptionsService],
 })

@@ -2,11 +2,13 @@ import { Injectable } from '@nestjs/common';
 import { NotFound } from '../../../kernel/http/http.errors.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { MetricReader, type MetricTotal } from '../aggregations/metric-reader.js';
+import { GoalsReader } from '../goals/goals-reader.js';
 import { chartsOf } from './chart-data.js';
 import { compare } from './comparison.js';
 import { type Period, periodNamed, type ReportKind } from './period.js';
 import { groups, providerMetrics, reportedMetrics } from './report-metrics.js';
 import { type Span, type Spans, spansOf } from './report-spans.js';
+import { reportedGoal } from './reported-goal.js';
 import { PeriodAhead } from './reports.errors.js';
 import type { Report, Total } from './reports.schemas.js';
 
@@ -26,6 +28,7 @@ export class ReportsService {
   constructor(
     private readonly database: Database,
     private readonly metrics: MetricReader,
+    private readonly goals: GoalsReader,
   ) {}
 
   /** @throws NotFound for a clinic that is not the caller's, PeriodAhead */
@@ -42,7 +45,7 @@ export class ReportsService {
       generatedAt: new Date(),
       isEmpty: totals.every(({ value }) => value === null),
       totals,
-      goals: [],
+      goals: (await this.goals.forPeriod(clinicId, period.from, period.to)).map(reportedGoal),
       providers: await this.providers(clinicId, spans.present),
       charts: await chartsOf(this.metrics, clinicId, period),
     };

@@ -1,4 +1,4 @@
-import { DomainError, type FieldError } from '../../../../kernel/errors/domain-error.js';
+import type { FieldError } from '../../../../kernel/errors/domain-error.js';
 import { type FactTable, type Field, fieldsOf } from '../fields.js';
 import { MappingRefused } from '../imports.errors.js';
 import type { Cell, RowError, SourceRow } from '../rows.js';
@@ -183,9 +183,4 @@ function constantProblems(table: FactTable, constants: Record<string, string>): 
     const reading = readerFor(field, undefined, { latestDate: '9999-12-31' })(constant);
     return 'value' in reading ? [] : [problemAt(`constants.${name}`, reading.code, reading.message)];
   });
-}
-
-/** Whether an error is about the mapping or the file, and not a passing failure of the service. */
-export function isRefusal(error: unknown): error is DomainError {
-  return error instanceof DomainError && error.definition.status < 500;
 }
