@@ -151,7 +151,7 @@ function choice(value: string, values: readonly string[]): Reading {
 function text(value: string, { maximum, isMultiline }: FieldType & { kind: 'text' }): Reading {
   if ((isMultiline ? controlCharactersInText : controlCharacters).test(value))
     return refuse('control-characters', 'The text holds control characters.');
-  // As the database counts: characters, not the units of UTF-16.
+  // As the routes and the database count: characters, not the units of UTF-16.
   if (value.length > maximum && [...value].length > maximum)
     return refuse('too-long', `At most ${maximum} characters are expected.`);
   return { value: value.isWellFormed() ? value : value.toWellFormed() };

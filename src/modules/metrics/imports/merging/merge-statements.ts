@@ -30,17 +30,28 @@ interface UndoStatements {
   remove: string;
 }
 
-/** Rules over several columns, which the CHECKs of the tables have too; the refusal names the field. */
-const sums: Partial<Record<FactTable, { isBroken: string; field: string; message: string }>> = {
+/** Rules over several columns, which hold for facts that are entered by hand too; the refusal names the field. */
+const rules: Partial<Record<FactTable, { isBroken: string; field: string; code: string; message: string }>> = {
   appointment_metrics: {
     isBroken: 'f.completed_count + f.cancelled_count + f.no_show_count > f.scheduled_count',
     field: 'scheduledCount',
+    code: 'counts-do-not-add-up',
     message: 'More appointments were completed, cancelled and missed than were scheduled.',
   },
   call_metrics: {
     isBroken: 'f.connected_calls + f.voicemails > f.total_calls',
     field: 'totalCalls',
+    code: 'counts-do-not-add-up',
     message: 'More calls were connected and answered by machine than there were.',
+  },
+  patient_metrics: {
+    isBroken: `num_nonnulls(${fieldsOf.patient_metrics
+      .filter(({ type }) => type.kind === 'integer' || type.kind === 'decimal')
+      .map(({ column }) => `f.${column}`)
+      .join(', ')}) = 0`,
+    field: 'activePatients',
+    code: 'nothing-said',
+    message: 'The row states nothing but its day.',
   },
 };
 
@@ -54,7 +65,7 @@ function statementsFor(table: FactTable): MergeStatements {
       (line integer, ${typed.join(', ')}, source_reference text, fact_id uuid, fact_date date, action text) ON COMMIT DROP`,
     copyRows: `COPY pg_temp.import_rows (line, ${fields.map(stagedName).join(', ')}, source_reference) FROM STDIN`,
     classify: [classify(table, fields, withReference), classify(table, fields, withoutReference(fields))],
-    refuse: sumRefusal(table),
+    refuse: ruleRefusal(table),
     lockChanging: lockChanging(table),
     insert: insertion(table, fields),
     update: change(table, fields),
@@ -133,12 +144,12 @@ function effectiveValue({ column, whenEmpty }: Field): string {
   return `CASE WHEN t.id IS NULL OR '${column}' = ANY ($2::text[]) THEN ${value} ELSE t.${column} END`;
 }
 
-function sumRefusal(table: FactTable): string[] {
-  const sum = sums[table];
-  if (!sum) return [];
+function ruleRefusal(table: FactTable): string[] {
+  const rule = rules[table];
+  if (!rule) return [];
   return [
     `INSERT INTO pg_temp.import_refusals (line, field, code, message)
-     SELECT f.line, '${sum.field}', 'counts-do-not-add-up', '${sum.message}' FROM pg_temp.import_facts f WHERE ${sum.isBroken}`,
+     SELECT f.line, '${rule.field}', '${rule.code}', '${rule.message}' FROM pg_temp.import_facts f WHERE ${rule.isBroken}`,
   ];
 }
 
