@@ -1,4 +1,5 @@
 import { demoAddress } from '../../src/demo/demo.js';
+import { followed } from '../support/imports.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
 /** Rows that are pushed by a script, and the mappings that a clinic keeps. */
@@ -8,7 +9,7 @@ let clinicId: string;
 let admin: string;
 
 beforeAll(async () => {
-  service = await startService();
+  service = await startService({ withWorker: true });
   admin = await as('clinic_admin');
   clinicId = (await service.call('GET', '/clinics', { token: admin })).body.data[0].id;
 });
@@ -68,7 +69,8 @@ describe('Pushed rows', () => {
       status: 'done',
       inserted: 1,
     });
-    expect((await service.call('POST', `${path}/undo`, { token: admin })).status).toBe(200);
+    const undone = await followed(service, admin, await service.call('POST', `${path}/undo`, { token: admin }));
+    expect(undone.status).toBe('undone');
     expect(await countFacts()).toBe(0);
   });
 

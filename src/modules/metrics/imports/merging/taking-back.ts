@@ -46,6 +46,6 @@ export class TakingBack {
 
 /**
  * What an import left may be more than the statistics know of yet. A plan for a single row would compare each with
- * every other one.
+ * every other one. What is off is dear to the planner before version 18, which is no reason to compile the statement.
  */
-const planForMany = `SELECT set_config('enable_nestloop', 'off', true)`;
+const planForMany = `SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)`;

@@ -1,4 +1,5 @@
 import { type SaxesAttributePlain, SaxesParser, type SaxesTagPlain } from 'saxes';
+import { SharedStrings } from './shared-strings.js';
 import { unreadable } from './unreadable.js';
 import type { Zip } from './zip.js';
 
@@ -7,7 +8,7 @@ export interface Workbook {
   /** The part of the sheet that was asked for. */
   sheet: string;
   countsFrom1904: boolean;
-  strings: readonly string[];
+  strings: SharedStrings;
   /** By the index that cells name: whether numbers of this style are dates. */
   dateStyles: readonly boolean[];
 }
@@ -57,12 +58,12 @@ async function readTargets(zip: Zip): Promise<Map<string, string>> {
   return targets;
 }
 
-async function readStrings(zip: Zip): Promise<string[]> {
+async function readStrings(zip: Zip): Promise<SharedStrings> {
   const part = 'xl/sharedStrings.xml';
-  if (!zip.has(part)) return [];
+  const strings = new SharedStrings();
+  if (!zip.has(part)) return strings;
   if (zip.sizeOf(part) > maximumStringBytes)
     throw unreadable('The workbook holds more text than can be read: save the sheet as CSV.');
-  const strings: string[] = [];
   let text = '';
   await parseXml(zip, part, {
     onOpen: (tag) => {
@@ -73,7 +74,7 @@ async function readStrings(zip: Zip): Promise<string[]> {
       if (tags.at(-1) === 't' && !tags.includes('rPh')) text += piece;
     },
     onClose: (tag) => {
-      if (tag === 'si') strings.push(text);
+      if (tag === 'si') strings.add(text);
     },
   });
   return strings;

@@ -86,7 +86,7 @@ class SheetReader {
 
   private valueOf({ type, style, text }: { type: string; style: number; text: string }): Cell {
     if (text === '') return null;
-    if (type === 's') return this.workbook.strings[Number(text)] ?? null;
+    if (type === 's') return this.workbook.strings.get(Number(text)) ?? null;
     if (type === 'b') return text === '1';
     if (type === 'd') return text.slice(0, 10);
     if (type !== 'n') return text;
