@@ -66,7 +66,7 @@ const fromScratch = `
          avg(m.value::float) AS average, stddev_pop(m.value::float) AS standard_deviation
     FROM app.measures m
     JOIN metric_definitions d ON d.code = m.code
-    CROSS JOIN unnest(enum_range(NULL::app.granularity)) AS g (type)
+    CROSS JOIN unnest(ARRAY['daily', 'weekly', 'monthly', 'quarterly', 'yearly']::app.granularity[]) AS g (type)
     CROSS JOIN LATERAL (SELECT NULL::uuid AS provider_id UNION ALL SELECT m.provider_id WHERE m.provider_id IS NOT NULL) whole
    GROUP BY m.clinic_id, d.id, d.behaviour, whole.provider_id, g.type, app.period_start(g.type, m.date)`;
 
@@ -284,6 +284,32 @@ describe('The nightly verification', () => {
     ]);
     expect(state).toEqual({ drifted_rows: 0 });
     expect(await differences()).toEqual([]);
+  });
+});
+
+describe('A read of roll-ups', () => {
+  it('enters the index by clinic, granularity, metric and day also under the policies', async () => {
+    await service.database.sql(
+      `INSERT INTO financial_metrics (clinic_id, date, metric_type, amount, provider_id)
+       SELECT p.clinic_id, d::date, 'production', 7, p.id FROM providers p, generate_series('2024-01-01'::date, '2026-06-30', '1 day') d`,
+    );
+    await jobs.rollUp();
+    await service.database.sql('ANALYZE metric_aggregations');
+    const client = new pg.Client(service.database.adminUrl);
+    await client.connect();
+    try {
+      await client.query(`BEGIN; SET LOCAL ROLE authenticated`);
+      const { rows } = await client.query<Record<string, string>>(
+        `EXPLAIN SELECT value FROM metric_aggregations WHERE clinic_id = $1 AND aggregation_type = $2
+            AND metric_definition_id = $3 AND period_start BETWEEN $4 AND $5`,
+        [northside.clinicId, 'monthly', northside.clinicId, '2026-01-01', '2026-03-31'],
+      );
+      const condition = rows.map((row) => row['QUERY PLAN'] ?? '').find((line) => line.includes('Index Cond'));
+      for (const column of ['clinic_id', 'aggregation_type', 'metric_definition_id', 'period_start'])
+        expect(condition).toContain(column);
+    } finally {
+      await client.end();
+    }
   });
 });
 
