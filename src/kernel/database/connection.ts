@@ -1,7 +1,8 @@
+import { once } from 'node:events';
 import { type Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ClientBase } from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 
 /**
  * Sends what `send` asks of the connection in one write. pg writes each query by itself, also when it pipelines, and
@@ -36,11 +37,41 @@ export async function answeredWithin<T>(client: ClientBase, milliseconds: number
  * sent behind one would be read as its rows: so the connection, which must be idle, does not pipeline meanwhile.
  */
 export async function copyInto(client: ClientBase, text: string, source: Iterable<string>): Promise<void> {
+  await withoutPipelining(client, () =>
+    pipeline(Readable.from(source, { objectMode: false }), client.query(copyFrom(text))),
+  );
+}
+
+/** What COPY ... TO STDOUT wrote. */
+export interface CopiedRows {
+  parts: readonly Buffer[];
+  rowCount: number;
+}
+
+/** Takes what COPY ... TO STDOUT writes, as the bytes that came, and leaves the connection idle: see above. */
+export async function copyOut(client: ClientBase, text: string): Promise<CopiedRows> {
+  return withoutPipelining(client, async () => {
+    // The stream ends with the last row; the server has said that it is done only afterwards.
+    const waited = new AbortController();
+    const { signal } = waited;
+    const idle = Promise.race([once(client, 'drain', { signal }), once(client, 'end', { signal })]);
+    try {
+      const stream = client.query(copyTo(text));
+      const [copied] = await Promise.allSettled([stream.toArray(), idle]);
+      if (copied.status === 'rejected') throw copied.reason;
+      return { parts: copied.value, rowCount: stream.rowCount };
+    } finally {
+      waited.abort();
+    }
+  });
+}
+
+async function withoutPipelining<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
   const connection = client as ClientBase & { pipeline: boolean };
   const pipelines = connection.pipeline;
   connection.pipeline = false;
   try {
-    await pipeline(Readable.from(source, { objectMode: false }), client.query(copyFrom(text)));
+    return await work();
   } finally {
     connection.pipeline = pipelines;
   }

@@ -2,6 +2,7 @@ import { Readable, type ReadableOptions } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { QueryResultRow } from 'pg';
 import { camelCased } from '../database/column-names.js';
+import type { CopiedRows } from '../database/connection.js';
 import { currentStore, inThisContext, runInContext } from './request-context.js';
 import { Transactions } from './transactions.js';
 
@@ -25,6 +26,11 @@ export class Database {
   /** COPY ... FROM STDIN in the running transaction, which a statement must have opened. Policies allow it on temporary tables only. */
   copyFrom(text: string, source: Iterable<string>): Promise<void> {
     return currentStore().transaction.copyFrom(text, source);
+  }
+
+  /** COPY ... TO STDOUT in the running transaction, which a statement must have opened: its bytes, all of them in memory. */
+  copyTo(text: string): Promise<CopiedRows> {
+    return currentStore().transaction.copyTo(text);
   }
 
   /**
