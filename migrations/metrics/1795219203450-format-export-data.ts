@@ -25,8 +25,11 @@ export class FormatExportData1795219203450 implements MigrationInterface {
   }
 }
 
-/** `text` is what a person or another system wrote; `word` is ours, and holds nothing that a file would have to escape. */
-type Kind = 'text' | 'word' | 'number' | 'date';
+/**
+ * `text` is what a person or another system wrote; `word` is ours, and holds nothing that a file would have to escape;
+ * `name` is the text that a provider of this id is called by; a `decimal` is text in JSON, which would lose digits.
+ */
+type Kind = 'text' | 'word' | 'number' | 'decimal' | 'date' | 'name';
 
 /** SQL of what is asked for: the parameters of a function, or the settings that a view reads. */
 interface Asked {
@@ -39,7 +42,7 @@ interface Asked {
 
 interface ExportedTable {
   table: string;
-  /** Name in the file -> SQL and kind. Decimals are text already, so that JSON loses no digit. */
+  /** Name in the file -> SQL and kind. */
   columns: Readonly<Record<string, readonly [sql: string, kind: Kind]>>;
   from: string;
   where: (asked: Asked) => string;
@@ -56,16 +59,13 @@ const inView: Asked = {
   after: setting('after', 'jsonb'),
 };
 
-/** Stands for the clinic in what is selected, where there is no row of a clinic to take it from. */
-const clinicMark = ':clinic';
-
 /** Names are collected once a page: a join costs as much again as all the rest of the row. */
+const nameOf = (providerId: string, name: string, clinic: string): string =>
+  `(SELECT jsonb_object_agg(p.id, ${name}) FROM public.providers p WHERE p.clinic_id = ${clinic}) ->> ${providerId}::text`;
+
 const providerColumns = (alias: string): ExportedTable['columns'] => ({
   provider: [`${alias}.provider_id`, 'word'],
-  providerName: [
-    `(SELECT jsonb_object_agg(p.id, p.name) FROM public.providers p WHERE p.clinic_id = ${clinicMark}) ->> ${alias}.provider_id::text`,
-    'text',
-  ],
+  providerName: [`${alias}.provider_id`, 'name'],
 });
 
 /** Facts leave under the names that an import takes. */
@@ -88,7 +88,7 @@ const tables: readonly ExportedTable[] = [
   factTable('financial_metrics', {
     metricType: ['f.metric_type', 'word'],
     category: ['f.category', 'text'],
-    amount: ['f.amount::text', 'number'],
+    amount: ['f.amount', 'decimal'],
     ...providerColumns('f'),
     insuranceCarrier: ['f.insurance_carrier', 'text'],
     paymentMethod: ['f.payment_method', 'text'],
@@ -102,9 +102,9 @@ const tables: readonly ExportedTable[] = [
     completedCount: ['f.completed_count', 'number'],
     cancelledCount: ['f.cancelled_count', 'number'],
     noShowCount: ['f.no_show_count', 'number'],
-    averageDuration: ['f.average_duration::text', 'number'],
-    productionAmount: ['f.production_amount::text', 'number'],
-    utilizationRate: ['f.utilization_rate::text', 'number'],
+    averageDuration: ['f.average_duration', 'decimal'],
+    productionAmount: ['f.production_amount', 'decimal'],
+    utilizationRate: ['f.utilization_rate', 'decimal'],
   }),
   factTable('call_metrics', {
     callType: ['f.call_type', 'text'],
@@ -112,8 +112,8 @@ const tables: readonly ExportedTable[] = [
     connectedCalls: ['f.connected_calls', 'number'],
     voicemails: ['f.voicemails', 'number'],
     appointmentsScheduled: ['f.appointments_scheduled', 'number'],
-    conversionRate: ['f.conversion_rate::text', 'number'],
-    averageCallDuration: ['f.average_call_duration::text', 'number'],
+    conversionRate: ['f.conversion_rate', 'decimal'],
+    averageCallDuration: ['f.average_call_duration', 'decimal'],
     staffMember: ['f.staff_member_id', 'word'],
   }),
   factTable('patient_metrics', {
@@ -121,10 +121,10 @@ const tables: readonly ExportedTable[] = [
     newPatients: ['f.new_patients', 'number'],
     reactivatedPatients: ['f.reactivated_patients', 'number'],
     lostPatients: ['f.lost_patients', 'number'],
-    patientRetentionRate: ['f.patient_retention_rate::text', 'number'],
-    averagePatientValue: ['f.average_patient_value::text', 'number'],
-    recareComplianceRate: ['f.recare_compliance_rate::text', 'number'],
-    treatmentAcceptanceRate: ['f.treatment_acceptance_rate::text', 'number'],
+    patientRetentionRate: ['f.patient_retention_rate', 'decimal'],
+    averagePatientValue: ['f.average_patient_value', 'decimal'],
+    recareComplianceRate: ['f.recare_compliance_rate', 'decimal'],
+    treatmentAcceptanceRate: ['f.treatment_acceptance_rate', 'decimal'],
   }),
   {
     table: 'metric_definitions',
@@ -152,12 +152,12 @@ const tables: readonly ExportedTable[] = [
       granularity: ['a.aggregation_type', 'word'],
       periodStart: ['a.period_start', 'date'],
       periodEnd: ['a.period_end', 'date'],
-      value: ['a.value::text', 'number'],
+      value: ['a.value', 'decimal'],
       count: ['a.count', 'number'],
-      minimum: ['a.minimum::text', 'number'],
-      maximum: ['a.maximum::text', 'number'],
-      average: ['a.average::text', 'number'],
-      standardDeviation: ['a.standard_deviation::text', 'number'],
+      minimum: ['a.minimum', 'decimal'],
+      maximum: ['a.maximum', 'decimal'],
+      average: ['a.average', 'decimal'],
+      standardDeviation: ['a.standard_deviation', 'decimal'],
       metricId: ['a.metric_definition_id', 'word'],
     },
     from: 'public.metric_aggregations a JOIN public.metric_definitions d ON d.id = a.metric_definition_id',
@@ -179,11 +179,11 @@ const tables: readonly ExportedTable[] = [
       timePeriod: ['g.time_period', 'word'],
       startDate: ['g.start_date', 'date'],
       endDate: ['g.end_date', 'date'],
-      targetValue: ['g.target_value::text', 'number'],
+      targetValue: ['g.target_value', 'decimal'],
       direction: ['g.direction', 'word'],
       status: ['g.status', 'word'],
-      currentValue: ['g.current_value::text', 'number'],
-      progress: ['g.progress::text', 'number'],
+      currentValue: ['g.current_value', 'decimal'],
+      progress: ['g.progress', 'decimal'],
       id: ['g.id', 'word'],
     },
     from: 'public.goals g JOIN public.metric_definitions d ON d.id = g.metric_definition_id',
@@ -213,9 +213,20 @@ const cells = `
   GRANT EXECUTE ON FUNCTION app.csv_text, app.xlsx_text TO authenticated, super_admin;
 `;
 
+/** Where a text is not a plain column it is made safe within: the function is inlined only around what costs nothing. */
+function csvCell(sql: string, kind: Kind): string {
+  if (kind === 'name') return nameOf(sql, 'app.csv_text(p.name)', inView.clinic);
+  return kind === 'text' ? `app.csv_text(${sql})` : sql;
+}
+
+function jsonValue(sql: string, kind: Kind): string {
+  if (kind === 'name') return nameOf(sql, 'p.name', inFunction.clinic);
+  return kind === 'decimal' ? `${sql}::text` : sql;
+}
+
 /** Days are the serial numbers of spreadsheets, in the second style of the workbook. */
 function xlsxCell(name: string, kind: Kind): string {
-  if (kind === 'text') return `app.xlsx_text(r."${name}")`;
+  if (kind === 'text' || kind === 'name') return `app.xlsx_text(r."${name}")`;
   if (kind === 'word') return `coalesce('<c t="inlineStr"><is><t>' || r."${name}" || '</t></is></c>', '<c/>')`;
   if (kind === 'date') return `coalesce('<c s="1"><v>' || (r."${name}" - date '1899-12-30') || '</v></c>', '<c/>')`;
   return `coalesce('<c><v>' || r."${name}" || '</v></c>', '<c/>')`;
@@ -243,10 +254,7 @@ function rowsAfter({ from, where, key }: ExportedTable, asked: Asked, limit: str
 /** COPY takes no parameters: the view reads them from settings, which the service makes for its transaction. */
 function csvView(exported: ExportedTable): string {
   const { table, columns } = exported;
-  const cellsOfRow = Object.entries(columns).map(([name, [sql, kind]]) => {
-    const value = sql.replace(clinicMark, inView.clinic);
-    return `${kind === 'text' ? `app.csv_text(${value})` : value} AS "${name}"`;
-  });
+  const cellsOfRow = Object.entries(columns).map(([name, [sql, kind]]) => `${csvCell(sql, kind)} AS "${name}"`);
   return `
   CREATE VIEW app.csv_${table} WITH (security_invoker = true) AS
     SELECT ${cellsOfRow.join(', ')}
@@ -262,9 +270,7 @@ function pageFunction(exported: ExportedTable): string {
   const { table, columns, key } = exported;
   const named = Object.entries(columns);
   const heading = named.map(([name]) => `<c t="inlineStr"><is><t>${name}</t></is></c>`).join('');
-  const selected = named
-    .map(([name, [sql]]) => `${sql.replace(clinicMark, inFunction.clinic)} AS "${name}"`)
-    .join(', ');
+  const selected = named.map(([name, [sql, kind]]) => `${jsonValue(sql, kind)} AS "${name}"`);
   const lastKey = Object.keys(key).map((name) => `'${name}', (array_agg(r."${name}"))[count(*)]`);
   return `
   CREATE FUNCTION app.export_${table}
@@ -280,7 +286,7 @@ function pageFunction(exported: ExportedTable): string {
       jsonb_build_object(${lastKey.join(', ')})
     )::app.export_page
     FROM (
-      SELECT ${selected}
+      SELECT ${selected.join(', ')}
         ${rowsAfter(exported, inFunction, 'p_limit')}
     ) r
   $$;
