@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { type Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ClientBase } from 'pg';
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { from as copyFrom } from 'pg-copy-streams';
 
 /**
  * Sends what `send` asks of the connection in one write. pg writes each query by itself, also when it pipelines, and
@@ -42,28 +41,21 @@ export async function copyInto(client: ClientBase, text: string, source: Iterabl
   );
 }
 
-/** What COPY ... TO STDOUT wrote. */
-export interface CopiedRows {
-  parts: readonly Buffer[];
-  rowCount: number;
-}
-
-/** Takes what COPY ... TO STDOUT writes, as the bytes that came, and leaves the connection idle: see above. */
-export async function copyOut(client: ClientBase, text: string): Promise<CopiedRows> {
-  return withoutPipelining(client, async () => {
-    // The stream ends with the last row; the server has said that it is done only afterwards.
-    const waited = new AbortController();
-    const { signal } = waited;
-    const idle = Promise.race([once(client, 'drain', { signal }), once(client, 'end', { signal })]);
-    try {
-      const stream = client.query(copyTo(text));
-      const [copied] = await Promise.allSettled([stream.toArray(), idle]);
-      if (copied.status === 'rejected') throw copied.reason;
-      return { parts: copied.value, rowCount: stream.rowCount };
-    } finally {
-      waited.abort();
-    }
-  });
+/** Hands on what COPY ... TO STDOUT writes, row by row. The bytes are the connection's: they change with the next row. */
+export async function copyOut(client: ClientBase, text: string, take: (row: Buffer) => void): Promise<void> {
+  await withoutPipelining(
+    client,
+    () =>
+      new Promise<void>((resolve, reject) => {
+        client.query({
+          submit: (connection: { query(text: string): void }) => connection.query(text),
+          handleCopyData: ({ chunk }: { chunk: Buffer }) => take(chunk),
+          handleCommandComplete: () => undefined,
+          handleReadyForQuery: resolve,
+          handleError: reject,
+        });
+      }),
+  );
 }
 
 async function withoutPipelining<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {

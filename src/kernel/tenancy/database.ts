@@ -2,7 +2,6 @@ import { Readable, type ReadableOptions } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { QueryResultRow } from 'pg';
 import { camelCased } from '../database/column-names.js';
-import type { CopiedRows } from '../database/connection.js';
 import { currentStore, inThisContext, runInContext } from './request-context.js';
 import { Transactions } from './transactions.js';
 
@@ -28,9 +27,12 @@ export class Database {
     return currentStore().transaction.copyFrom(text, source);
   }
 
-  /** COPY ... TO STDOUT in the running transaction, which a statement must have opened: its bytes, all of them in memory. */
-  copyTo(text: string): Promise<CopiedRows> {
-    return currentStore().transaction.copyTo(text);
+  /**
+   * COPY ... TO STDOUT in the running transaction, which a statement must have opened. As fast as the server writes, so
+   * only for what memory can hold; the bytes of a row are its own until the next one comes.
+   */
+  copyTo(text: string, take: (row: Buffer) => void): Promise<void> {
+    return currentStore().transaction.copyTo(text, take);
   }
 
   /**

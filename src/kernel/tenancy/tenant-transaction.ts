@@ -1,5 +1,5 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
-import { answeredWithin, type CopiedRows, copyInto, copyOut, inOneWrite } from '../database/connection.js';
+import { answeredWithin, copyInto, copyOut, inOneWrite } from '../database/connection.js';
 import { firstCause, isConnectionFailure } from '../database/failures.js';
 import { namedStatement } from '../database/statements.js';
 
@@ -82,9 +82,9 @@ export class TenantTransaction {
     this.wrote = true;
   }
 
-  /** COPY ... TO STDOUT, in a transaction that is open for the same reason. The result is held whole. */
-  copyTo(text: string): Promise<CopiedRows> {
-    return this.copy((client) => copyOut(client, text));
+  /** COPY ... TO STDOUT, in a transaction that is open for the same reason. A row's bytes hold until the next row. */
+  copyTo(text: string, take: (row: Buffer) => void): Promise<void> {
+    return this.copy((client) => copyOut(client, text, take));
   }
 
   /** Whether a connection is held. */

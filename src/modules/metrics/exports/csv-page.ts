@@ -1,43 +1,42 @@
 import { parse } from 'csv-parse/sync';
+import type { KeyedPage } from './pages.js';
 
-/** What COPY wrote of a page: a heading and rows, made a part of a file. */
-export interface CsvPage {
-  content: Buffer;
-  /** The last row by the names of the heading, the key among them. Undefined on a page without rows. */
-  lastKey: Record<string, string> | undefined;
-}
+const lineFeed = 10;
+const carriageReturn = 13;
+const roomAtFirst = 1_048_576;
 
-/** PostgreSQL ends rows with a line feed alone and heads every page; RFC 4180 wants both ends, and one heading. */
-export function csvPageOf(written: readonly Buffer[], isFirst: boolean): CsvPage {
-  const page = Buffer.concat(rowEndsOf(written));
-  const headingEnd = page.indexOf('\n') + 1;
-  const lastKey = headingEnd < page.length ? recordOf(page.subarray(0, headingEnd), lastRowOf(page)) : undefined;
-  return { content: isFirst ? page : page.subarray(headingEnd), lastKey };
-}
+/** Rows as COPY writes them, a heading first, put together to a part of a file. */
+export class CsvPage {
+  private bytes = Buffer.allocUnsafe(roomAtFirst);
+  private length = 0;
+  private headingLength = 0;
+  private lastRowAt = 0;
+  private lines = 0;
 
-/** Byte by byte as Latin-1: what UTF-8 makes of other letters is neither a quote nor a line feed. */
-function rowEndsOf(written: readonly Buffer[]): Buffer[] {
-  let isQuoted = false;
-  return written.map((bytes) => {
-    const [first = '', ...others] = bytes.toString('latin1').split('"');
-    let text = isQuoted ? first : first.replaceAll('\n', '\r\n');
-    for (const part of others) {
-      isQuoted = !isQuoted;
-      text += `"${isQuoted ? part : part.replaceAll('\n', '\r\n')}`;
-    }
-    return Buffer.from(text, 'latin1');
-  });
-}
+  /** PostgreSQL ends a row with a line feed alone; RFC 4180 has a carriage return before it. */
+  add(row: Buffer): void {
+    if (this.length + row.length >= this.bytes.length) this.grow(row.length);
+    this.lastRowAt = this.length;
+    this.bytes.set(row, this.length);
+    this.length += row.length + 1;
+    this.bytes[this.length - 2] = carriageReturn;
+    this.bytes[this.length - 1] = lineFeed;
+    if (this.lines === 0) this.headingLength = this.length;
+    this.lines += 1;
+  }
 
-/** From the end back to the first line feed that no quotes enclose: behind it their number is even. */
-function lastRowOf(page: Buffer): Buffer {
-  let start = page.length - 1;
-  do start = page.lastIndexOf('\n', start - 1);
-  while (page.toString('latin1', start).split('"').length % 2 === 0);
-  return page.subarray(start + 1);
-}
+  /** The page, and its last row by the names of the heading: the next page begins behind it. Only a file's first is headed. */
+  closed(isFirst: boolean): Omit<KeyedPage<Buffer>, 'size'> {
+    const heading = this.bytes.subarray(0, this.headingLength);
+    const last = this.bytes.subarray(this.lastRowAt, this.length);
+    const [lastKey] = parse(Buffer.concat([heading, last]), { columns: true });
+    const content = this.bytes.subarray(isFirst ? 0 : this.headingLength, this.length);
+    return { content, rowCount: this.lines - 1, lastKey };
+  }
 
-function recordOf(heading: Buffer, row: Buffer): Record<string, string> | undefined {
-  const [record] = parse<Record<string, string>>(Buffer.concat([heading, row]), { columns: true });
-  return record;
+  private grow(atLeast: number): void {
+    const larger = Buffer.allocUnsafe(this.bytes.length * 2 + atLeast);
+    larger.set(this.bytes.subarray(0, this.length));
+    this.bytes = larger;
+  }
 }

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { StreamedAnswer } from '../../../kernel/http/answer.js';
 import { NotFound } from '../../../kernel/http/http.errors.js';
 import { Database } from '../../../kernel/tenancy/database.js';
-import { csvPageOf } from './csv-page.js';
+import { CsvPage } from './csv-page.js';
 import { type ExportQuery, exportFormats } from './exports.schemas.js';
 import { followed, type KeyedPage, nextSize } from './pages.js';
 import { workbookOf } from './workbook.js';
@@ -82,8 +82,9 @@ export class ExportsService {
     const after = JSON.stringify(previous?.lastKey ?? {});
     return this.database.separately(async () => {
       await this.database.query(describePage, [clinicId, from ?? ends.first, to ?? ends.last, after, String(size)]);
-      const { parts, rowCount } = await this.database.copyTo(copyPage(table));
-      return { ...csvPageOf(parts, previous === undefined), rowCount, size };
+      const page = new CsvPage();
+      await this.database.copyTo(copyPage(table), (row) => page.add(row));
+      return { ...page.closed(previous === undefined), size };
     });
   }
 }
