@@ -163,7 +163,7 @@ const tables: readonly ExportedTable[] = [
     from: 'public.metric_aggregations a JOIN public.metric_definitions d ON d.id = a.metric_definition_id',
     where: ({ clinic, from, to }) => `a.clinic_id = ${clinic} AND a.period_start BETWEEN ${from} AND ${to}`,
     key: {
-      granularity: ['a.aggregation_type', 'app.granularity'],
+      granularity: ['a.aggregation_type', 'text'],
       metricId: ['a.metric_definition_id', 'uuid'],
       periodStart: ['a.period_start', 'date'],
       // The whole clinic, which has no provider, comes first.
@@ -237,7 +237,6 @@ const least = {
   date: `'-infinity'::date`,
   uuid: `'00000000-0000-0000-0000-000000000000'::uuid`,
   text: `''`,
-  'app.granularity': `'daily'::app.granularity`,
 };
 
 /** The rows after a key, in its order. Read once a page, not once a row: the key is behind a SELECT of its own. */

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -65,9 +67,9 @@ const bare = () =>
 
 async function ours() {
   const query = new URLSearchParams({ table: 'financial_metrics', format });
-  const response = await fetch(`${api}/clinics/${clinicId}/exports?${query}`, { headers });
-  if (response.status !== 200) throw new Error(await response.text());
-  return drained(response.body);
+  const [response] = await once(get(`${api}/clinics/${clinicId}/exports?${query}`, { headers }), 'response');
+  if (response.statusCode !== 200) throw new Error(`The export was answered by ${response.statusCode}.`);
+  return drained(response);
 }
 
 const idleMib = rssMib(service.child.pid);
@@ -94,9 +96,5 @@ process.stdout.write(
   `${rowCount} rows as ${format}: ratio ${median(ratios).toFixed(2)}; idle ${idleMib} MiB, peak ${peakMib - idleMib} MiB above\n`,
 );
 await admin.end();
-if (process.env.KEEP) {
-  process.stdout.write(`${folder} ${adminUrl} ${clinicId}\n`);
-  await new Promise(() => undefined);
-}
 await stopAll();
 rmSync(folder, { recursive: true, force: true });
