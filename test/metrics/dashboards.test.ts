@@ -158,6 +158,12 @@ describe('A default', () => {
     expect(set.status).toBe(204);
     const seen = await send('viewer', 'GET', '/default');
     expect([seen.body.id, seen.body.isClinicDefault]).toEqual([shared.id, true]);
+    const path = `/${shared.id}`;
+    const known = { 'if-none-match': String((await send('viewer', 'GET', path)).headers.get('etag')) };
+    expect((await send('viewer', 'GET', path, undefined, known)).status).toBe(304);
+    await send('clinic_admin', 'DELETE', '/clinic-default');
+    const changed = await send('viewer', 'GET', path, undefined, known);
+    expect([changed.status, changed.body?.isClinicDefault]).toEqual([200, false]);
     const own = await newDashboard('viewer', { name: 'My own', isDefault: true });
     expect((await send('viewer', 'GET', '/default')).body.id).toBe(own.id);
   });
@@ -293,6 +299,11 @@ describe('The figures of a dashboard', () => {
       { widgetId: one.id, problem: 'unknown-metric', present: null },
       { problem: null, present: { series: [{ metric: 'production' }, { metric: 'collections' }] } },
     ]);
+    const widget = `/${id}/widgets/${one.id}`;
+    expect((await send('provider', 'PATCH', widget, { title: 'Of before' })).body).toMatchObject({
+      title: 'Of before',
+    });
+    expect(outcome(await send('provider', 'PATCH', widget, { kind: 'bar' }))).toEqual([422, 'unknown-metric']);
   });
 
   it.each([

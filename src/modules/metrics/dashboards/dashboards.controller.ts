@@ -13,6 +13,7 @@ import {
   DashboardChanges,
   Dashboards,
   DashboardsQuery,
+  dashboardVersion,
   NewDashboard,
 } from './dashboards.schemas.js';
 import { DashboardsService } from './dashboards.service.js';
@@ -49,7 +50,7 @@ export class DashboardsController {
     answers: Dashboard,
     location: '/clinics/{clinicId}/dashboards/{id}',
     idempotent: true,
-    etag: true,
+    etag: dashboardVersion,
     refusals: [TooManyDashboards],
   })
   create(
@@ -65,7 +66,7 @@ export class DashboardsController {
     summary: 'Read the dashboard that the caller sees first: the own default, else the clinic’s',
     access: clinicRole('viewer'),
     answers: Dashboard,
-    etag: true,
+    etag: dashboardVersion,
   })
   getDefault(@Param('clinicId', { schema: Uuid }) clinicId: string): Promise<Dashboard> {
     return this.dashboards.getDefault(clinicId);
@@ -101,7 +102,7 @@ export class DashboardsController {
     summary: 'Read a dashboard with its widgets',
     access: clinicRole('viewer'),
     answers: Dashboard,
-    etag: true,
+    etag: dashboardVersion,
   })
   get(
     @Param('clinicId', { schema: Uuid }) clinicId: string,
@@ -130,7 +131,7 @@ export class DashboardsController {
     summary: 'Change a dashboard of one’s own',
     access: clinicRole('viewer'),
     answers: Dashboard,
-    etag: true,
+    etag: dashboardVersion,
     refusals: [NotYourDashboard, PreconditionFailed, UnknownReference],
   })
   change(
