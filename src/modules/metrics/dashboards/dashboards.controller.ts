@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, Headers, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import type { StreamedAnswer } from '../../../kernel/http/answer.js';
 import { InvalidCursor, PreconditionFailed, UnknownReference } from '../../../kernel/http/http.errors.js';
 import { Operation } from '../../../kernel/http/operation.decorator.js';
 import { Uuid } from '../../../kernel/http/primitives.js';
@@ -117,11 +118,12 @@ export class DashboardsController {
     summary: 'Read the figures of all widgets of a dashboard, but for goals',
     access: clinicRole('viewer'),
     answers: DashboardData,
+    streams: { contentTypes: ['application/json; charset=utf-8'] },
   })
   data(
     @Param('clinicId', { schema: Uuid }) clinicId: string,
     @Param('dashboardId', { schema: Uuid }) dashboardId: string,
-  ): Promise<DashboardData> {
+  ): Promise<StreamedAnswer> {
     return this.figures.get(clinicId, dashboardId);
   }
 
