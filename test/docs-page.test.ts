@@ -15,8 +15,15 @@ afterAll(() => service.stop());
 /** What a browser makes of a page, and what it complains of meanwhile. */
 async function browse(url: string): Promise<{ page: string; complaints: string[] }> {
   const profile = mkdtempSync(join(testServer().folder, 'chromium-'));
-  const options = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'];
-  const watching = ['--enable-logging=stderr', '--dump-dom', '--virtual-time-budget=10000'];
+  // A window that shows all of the page: what lies outside of it is not drawn.
+  const options = [
+    '--headless=new',
+    '--window-size=1200,30000',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-dev-shm-usage',
+  ];
+  const watching = ['--enable-logging=stderr', '--dump-dom', '--virtual-time-budget=20000'];
   const { stdout, stderr } = await promisify(execFile)(
     programNamed('chromium'),
     [...options, ...watching, `--user-data-dir=${profile}`, url],

@@ -52,6 +52,8 @@ describe('The walk through of', () => {
       expect(output).not.toContain('"code":"internal-error"');
       expect(output.length).toBeGreaterThan(100);
     },
+    // Roll-ups are made by the minute.
+    100_000,
   );
 });
 

@@ -2,12 +2,12 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { clinicRows, declareAccess, everyRow } from '../support/declare-access.js';
 
 /**
- * The roll-ups: what the facts of a day, an ISO week, a month, a quarter or a year add up to, per base metric, for the
- * whole clinic and for each provider. Composite metrics are not kept: they are worked out from the roll-ups of their
- * parts when they are read.
+ * The roll-ups: what the facts of a day or a month add up to, per base metric, for the whole clinic and for each provider.
+ * Weeks are summed up from days when they are read, quarters and years from months (`metric_roll_ups` shows all five): to
+ * keep them would cost more than half of the rows, and save the reading of seven for one. Nor are composite metrics kept:
+ * they are worked out from the roll-ups of their parts.
  *
- * Days are taken from the facts, weeks and months from the days, quarters from months, years from quarters. All of it is
- * made under a lock on the clinic: two workers that recompute one day from what each of them sees would leave whichever
+ * Days are taken from the facts, months from the days. All of it is made under a lock on the clinic: two workers that recompute one day from what each of them sees would leave whichever
  * wrote last, not whichever saw most.
  */
 export class CreateMetricAggregations1795219203200 implements MigrationInterface {
@@ -15,6 +15,7 @@ export class CreateMetricAggregations1795219203200 implements MigrationInterface
     await queryRunner.query(aggregations);
     await queryRunner.query(states);
     await queryRunner.query(periods);
+    await queryRunner.query(allGranularities);
     await queryRunner.query(addingUp);
     await queryRunner.query(merging);
     await queryRunner.query(rebuilding);
@@ -33,15 +34,13 @@ export class CreateMetricAggregations1795219203200 implements MigrationInterface
       DROP FUNCTION app.rebuild_roll_ups(uuid[]);
       DROP FUNCTION app.roll_up_days(uuid[], date[]);
       DROP FUNCTION app.after_roll_up(uuid[]);
-      DROP FUNCTION app.merge_roll_ups(app.granularity, uuid[], date[]);
-      DROP FUNCTION app.roll_ups_of(app.granularity, uuid[], date, date);
-      DROP FUNCTION app.period_roll_ups(app.granularity, uuid[], date, date);
+      DROP FUNCTION app.merge_roll_ups(text, uuid[], date[]);
+      DROP FUNCTION app.month_roll_ups(uuid[], date, date);
       DROP FUNCTION app.day_roll_ups(uuid[], date, date);
-      DROP FUNCTION app.granularity_below(app.granularity);
-      DROP FUNCTION app.period_end(app.granularity, date);
-      DROP FUNCTION app.period_start(app.granularity, date);
+      DROP VIEW public.metric_roll_ups;
+      DROP FUNCTION app.period_end(text, date);
+      DROP FUNCTION app.period_start(text, date);
       DROP TABLE public.roll_up_states, public.metric_aggregations;
-      DROP TYPE app.granularity;
     `);
   }
 
@@ -67,14 +66,12 @@ export class CreateMetricAggregations1795219203200 implements MigrationInterface
 }
 
 const aggregations = `
-  CREATE TYPE app.granularity AS ENUM ('daily', 'weekly', 'monthly', 'quarterly', 'yearly');
-
   -- Without foreign keys: each row follows from facts, which have them, and goes with the last of those facts.
   CREATE TABLE public.metric_aggregations (
     clinic_id uuid NOT NULL,
     metric_definition_id uuid NOT NULL,
     provider_id uuid,
-    aggregation_type app.granularity NOT NULL,
+    aggregation_type text NOT NULL,
     period_start date NOT NULL,
     period_end date NOT NULL,
     count integer NOT NULL,
@@ -85,6 +82,8 @@ const aggregations = `
     average double precision NOT NULL,
     standard_deviation double precision NOT NULL,
     metadata jsonb,
+    -- Text and no enum: the equality of enums is not leakproof, so below a policy no index would be asked with it.
+    CONSTRAINT metric_aggregations_aggregation_type_check CHECK (aggregation_type IN ('daily', 'monthly')),
     -- A provider of NULL is the whole clinic, and is there once as well.
     CONSTRAINT metric_aggregations_period_start_key UNIQUE NULLS NOT DISTINCT
       (clinic_id, aggregation_type, metric_definition_id, period_start, provider_id)
@@ -113,33 +112,58 @@ const states = `
 
 const periods = `
   -- Weeks are those of ISO 8601: they begin on Monday.
-  CREATE FUNCTION app.period_start(p_granularity app.granularity, p_date date) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  CREATE FUNCTION app.period_start(p_granularity text, p_date date) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE p_granularity WHEN 'daily' THEN p_date WHEN 'weekly' THEN date_trunc('week', p_date::timestamp)::date
       WHEN 'monthly' THEN date_trunc('month', p_date::timestamp)::date
       WHEN 'quarterly' THEN date_trunc('quarter', p_date::timestamp)::date
-      ELSE date_trunc('year', p_date::timestamp)::date END;
+      WHEN 'yearly' THEN date_trunc('year', p_date::timestamp)::date END;
 
-  CREATE FUNCTION app.period_end(p_granularity app.granularity, p_date date) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  CREATE FUNCTION app.period_end(p_granularity text, p_date date) RETURNS date LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE p_granularity WHEN 'daily' THEN p_date WHEN 'weekly' THEN date_trunc('week', p_date::timestamp)::date + 6
       WHEN 'monthly' THEN (date_trunc('month', p_date::timestamp) + interval '1 month')::date - 1
       WHEN 'quarterly' THEN (date_trunc('quarter', p_date::timestamp) + interval '3 months')::date - 1
-      ELSE (date_trunc('year', p_date::timestamp) + interval '1 year')::date - 1 END;
-
-  CREATE FUNCTION app.granularity_below(p_granularity app.granularity) RETURNS app.granularity LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE p_granularity WHEN 'weekly' THEN 'daily' WHEN 'monthly' THEN 'daily' WHEN 'quarterly' THEN 'monthly'
-      WHEN 'yearly' THEN 'quarterly' END::app.granularity;
-  COMMENT ON FUNCTION app.granularity_below IS 'Of whose roll-ups those of this one are made';
+      WHEN 'yearly' THEN (date_trunc('year', p_date::timestamp) + interval '1 year')::date - 1 END;
   COMMENT ON FUNCTION app.period_end IS 'The last day of the period in which the day lies';
-  GRANT EXECUTE ON FUNCTION app.period_start, app.period_end, app.granularity_below TO authenticated, super_admin, service_role;
+  GRANT EXECUTE ON FUNCTION app.period_start, app.period_end TO authenticated, super_admin, service_role;
+`;
+
+/**
+ * What roll-ups of one kind add up to in a longer period. The last of a level is the greatest pair of when and what: to
+ * order the values of each group would be to sort everything. The variance is the mean of the squares less the square of
+ * the mean, never below zero, whatever the rounding.
+ */
+const summedUp = (granularity: string): string => `
+    SELECT r.clinic_id, r.metric_definition_id, r.provider_id, ${granularity} AS aggregation_type, r.period_start,
+           app.period_end(${granularity}, r.period_start) AS period_end, r.count,
+           coalesce(r.level, r.weighted / r.weight, r.sum) AS value, r.weight, r.minimum, r.maximum,
+           r.total / r.count AS average,
+           sqrt(greatest(0, r.squares / r.count - (r.total / r.count) * (r.total / r.count))) AS standard_deviation,
+           NULL::jsonb AS metadata
+      FROM (SELECT a.clinic_id, a.metric_definition_id, a.provider_id, app.period_start(${granularity}, a.period_start) AS period_start,
+                   sum(a.count)::integer AS count, sum(a.value) AS sum, sum(a.value * a.weight) AS weighted,
+                   sum(a.weight)::bigint AS weight,
+                   (max(ARRAY[(a.period_start - date '1990-01-01')::numeric, a.value]) FILTER (WHERE a.metric_definition_id = ANY (
+                     ARRAY(SELECT d.id FROM public.metric_definitions d WHERE d.behaviour = 'last'))))[2] AS level,
+                   min(a.minimum) AS minimum, max(a.maximum) AS maximum, sum(a.average * a.count) AS total,
+                   sum(a.count * (a.standard_deviation * a.standard_deviation + a.average * a.average)) AS squares
+              FROM public.metric_aggregations a`;
+
+const allGranularities = `
+  CREATE VIEW public.metric_roll_ups WITH (security_invoker = true) AS
+    SELECT * FROM public.metric_aggregations
+    UNION ALL ${summedUp("'weekly'::text")} WHERE a.aggregation_type = 'daily' GROUP BY 1, 2, 3, 4) r
+    UNION ALL ${summedUp("'quarterly'::text")} WHERE a.aggregation_type = 'monthly' GROUP BY 1, 2, 3, 4) r
+    UNION ALL ${summedUp("'yearly'::text")} WHERE a.aggregation_type = 'monthly' GROUP BY 1, 2, 3, 4) r;
+  COMMENT ON VIEW public.metric_roll_ups IS 'Roll-ups by day, ISO week, month, quarter and year, for whoever asks in SQL';
+  GRANT SELECT ON public.metric_roll_ups TO authenticated, super_admin, service_role;
 `;
 
 const addingUp = `
   -- Both answer rows as the table has them, for every clinic, period and metric that has any. A set without a provider
-  -- stands beside those of each provider: the former is the clinic. The last of a level is the greatest pair of when and
-  -- what: to order the values of each group would be to sort everything.
+  -- stands beside those of each provider: the former is the clinic.
   CREATE FUNCTION app.day_roll_ups(p_clinics uuid[], p_from date, p_to date)
     RETURNS SETOF public.metric_aggregations LANGUAGE sql STABLE SET search_path = '' AS $$
-    SELECT r.clinic_id, d.id, r.provider_id, 'daily'::app.granularity, r.date, r.date, r.count,
+    SELECT r.clinic_id, d.id, r.provider_id, 'daily'::text, r.date, r.date, r.count,
            coalesce(r.level, r.weighted / r.weight, r.sum), r.weight, r.minimum, r.maximum, r.average, r.deviation, NULL::jsonb
       FROM (SELECT m.clinic_id, m.date, m.provider_id, m.code, count(*)::integer AS count, sum(m.value) AS sum,
                    sum(m.value * m.weight) AS weighted, sum(m.weight) AS weight,
@@ -154,41 +178,18 @@ const addingUp = `
   $$;
   COMMENT ON FUNCTION app.day_roll_ups IS 'What the facts of these days add up to';
 
-  -- Weeks do not nest in months, so both come from days; what is above comes from the period below it. The variance is
-  -- the mean of the squares less the square of the mean, never below zero, whatever the rounding.
-  CREATE FUNCTION app.period_roll_ups(p_granularity app.granularity, p_clinics uuid[], p_from date, p_to date)
-    RETURNS SETOF public.metric_aggregations LANGUAGE sql STABLE SET search_path = '' AS $$
-    SELECT r.clinic_id, r.metric_definition_id, r.provider_id, p_granularity, r.period_start,
-           app.period_end(p_granularity, r.period_start), r.count, coalesce(r.level, r.weighted / r.weight, r.sum), r.weight,
-           r.minimum, r.maximum, r.total / r.count, sqrt(greatest(0, r.squares / r.count - (r.total / r.count) * (r.total / r.count))), NULL::jsonb
-      FROM (SELECT a.clinic_id, a.metric_definition_id, a.provider_id, app.period_start(p_granularity, a.period_start) AS period_start,
-                   sum(a.count)::integer AS count, sum(a.value) AS sum, sum(a.value * a.weight) AS weighted,
-                   sum(a.weight)::bigint AS weight,
-                   (max(ARRAY[(a.period_start - date '1990-01-01')::numeric, a.value]) FILTER (WHERE a.metric_definition_id = ANY (
-                     ARRAY(SELECT d.id FROM public.metric_definitions d WHERE d.behaviour = 'last'))))[2] AS level,
-                   min(a.minimum) AS minimum, max(a.maximum) AS maximum,
-                   sum(a.average * a.count) AS total, sum(a.count * (a.standard_deviation * a.standard_deviation + a.average * a.average)) AS squares
-              FROM public.metric_aggregations a
-             WHERE a.clinic_id = ANY (p_clinics) AND a.aggregation_type = app.granularity_below(p_granularity)
+  CREATE FUNCTION app.month_roll_ups(p_clinics uuid[], p_from date, p_to date)
+    RETURNS SETOF public.metric_aggregations LANGUAGE sql STABLE SET search_path = '' AS $$ ${summedUp("'monthly'::text")}
+             WHERE a.clinic_id = ANY (p_clinics) AND a.aggregation_type = 'daily'
                AND a.metric_definition_id IN (SELECT d.id FROM public.metric_definitions d WHERE d.is_system)
                AND a.period_start BETWEEN p_from AND p_to
              GROUP BY 1, 2, 3, 4) r
   $$;
-  COMMENT ON FUNCTION app.period_roll_ups IS 'What the roll-ups below add up to; from and to are bounds of whole periods';
-
-  CREATE FUNCTION app.roll_ups_of(p_granularity app.granularity, p_clinics uuid[], p_from date, p_to date)
-    RETURNS SETOF public.metric_aggregations LANGUAGE plpgsql STABLE SET search_path = '' AS $$
-  BEGIN
-    IF p_granularity = 'daily' THEN
-      RETURN QUERY SELECT * FROM app.day_roll_ups(p_clinics, p_from, p_to);
-    ELSE
-      RETURN QUERY SELECT * FROM app.period_roll_ups(p_granularity, p_clinics, p_from, p_to);
-    END IF;
-  END $$;
+  COMMENT ON FUNCTION app.month_roll_ups IS 'What the roll-ups of days add up to; from and to are bounds of whole months';
 `;
 
 const merging = `
-  CREATE FUNCTION app.merge_roll_ups(p_granularity app.granularity, p_clinics uuid[], p_dates date[]) RETURNS integer
+  CREATE FUNCTION app.merge_roll_ups(p_granularity text, p_clinics uuid[], p_dates date[]) RETURNS integer
     LANGUAGE plpgsql SET search_path = '' AS $$
   DECLARE
     v_changed integer;
@@ -199,7 +200,11 @@ const merging = `
              array_agg(DISTINCT t.clinic_id) AS clinics
         FROM unnest(p_clinics, p_dates) AS t (clinic_id, date) GROUP BY 1, 2
     ), fresh AS MATERIALIZED (
-      SELECT r.* FROM periods p CROSS JOIN LATERAL app.roll_ups_of(p_granularity, p.clinics, p.period_start, p.period_end) r
+      SELECT r.* FROM periods p CROSS JOIN LATERAL app.day_roll_ups(p.clinics, p.period_start, p.period_end) r
+       WHERE p_granularity = 'daily'
+      UNION ALL
+      SELECT r.* FROM periods p CROSS JOIN LATERAL app.month_roll_ups(p.clinics, p.period_start, p.period_end) r
+       WHERE p_granularity = 'monthly'
     ), gone AS (
       DELETE FROM public.metric_aggregations a USING periods p, public.metric_definitions d
        WHERE d.is_system AND NOT d.is_composite AND a.metric_definition_id = d.id
@@ -234,31 +239,21 @@ const merging = `
   COMMENT ON FUNCTION app.after_roll_up IS 'What follows when the roll-ups of clinics have changed, in the same transaction';
 
   CREATE FUNCTION app.roll_up_days(p_clinics uuid[], p_dates date[]) RETURNS integer
-    LANGUAGE plpgsql SET search_path = '' AS $$
-  DECLARE
-    v_granularity app.granularity;
-    v_changed integer := 0;
-  BEGIN
-    FOREACH v_granularity IN ARRAY enum_range(NULL::app.granularity) LOOP
-      v_changed := v_changed + app.merge_roll_ups(v_granularity, p_clinics, p_dates);
-    END LOOP;
-    RETURN v_changed;
-  END $$;
+    LANGUAGE sql SET search_path = '' AS $$
+    SELECT app.merge_roll_ups('daily', p_clinics, p_dates) + app.merge_roll_ups('monthly', p_clinics, p_dates)
+  $$;
   COMMENT ON FUNCTION app.roll_up_days IS 'Days as pairs of clinic and date; the caller holds the lock on the clinics';
 `;
 
 const rebuilding = `
   CREATE FUNCTION app.rebuild_roll_ups(p_clinics uuid[]) RETURNS void LANGUAGE plpgsql SET search_path = '' AS $$
-  DECLARE
-    v_granularity app.granularity;
   BEGIN
     DELETE FROM public.metric_aggregations a WHERE a.clinic_id = ANY (p_clinics);
-    FOREACH v_granularity IN ARRAY enum_range(NULL::app.granularity) LOOP
-      -- In the order of the index, which then grows at its edge.
-      INSERT INTO public.metric_aggregations
-      SELECT * FROM app.roll_ups_of(v_granularity, p_clinics, '-infinity', 'infinity') r
-       ORDER BY r.clinic_id, r.metric_definition_id, r.period_start, r.provider_id;
-    END LOOP;
+    -- In the order of the index, which then grows at its edge.
+    INSERT INTO public.metric_aggregations SELECT * FROM app.day_roll_ups(p_clinics, '-infinity', 'infinity') r
+     ORDER BY r.clinic_id, r.metric_definition_id, r.period_start, r.provider_id;
+    INSERT INTO public.metric_aggregations SELECT * FROM app.month_roll_ups(p_clinics, '-infinity', 'infinity') r
+     ORDER BY r.clinic_id, r.metric_definition_id, r.period_start, r.provider_id;
   END $$;
   COMMENT ON FUNCTION app.rebuild_roll_ups IS 'All roll-ups of these clinics anew: cheaper than many single days';
 `;
@@ -340,7 +335,7 @@ const verifying = `
   COMMENT ON FUNCTION app.verify_roll_ups IS
     'Recomputes the last days of clinics, and all periods in which they lie, from the facts; answers how many roll-ups were '
     'not what the facts say';
-  GRANT EXECUTE ON FUNCTION app.day_roll_ups, app.period_roll_ups, app.roll_ups_of, app.merge_roll_ups, app.after_roll_up,
+  GRANT EXECUTE ON FUNCTION app.day_roll_ups, app.month_roll_ups, app.merge_roll_ups, app.after_roll_up,
     app.roll_up_days, app.rebuild_roll_ups, app.roll_up_dirty_days, app.verify_roll_ups TO service_role;
 `;
 

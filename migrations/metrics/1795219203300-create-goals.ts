@@ -36,11 +36,12 @@ export class CreateGoals1795219203300 implements MigrationInterface {
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(afterRollUp('NULL;'));
     await queryRunner.query(`
+      DROP TRIGGER keep_metrics_of_templates ON public.metric_definitions;
       DROP TABLE public.goal_progress, public.goals, public.goal_templates;
       DROP FUNCTION app.goal_target(uuid, uuid, uuid, text[], text, date, date);
       DROP FUNCTION app.close_goals(timestamptz), app.measure_goals_of_new_days(timestamptz);
       DROP FUNCTION app.measure_goals(uuid[], timestamptz);
-      DROP FUNCTION app.check_goal(), app.check_goal_template(), app.measure_goal(), app.record_goal_progress();
+      DROP FUNCTION app.keep_metrics_of_templates(), app.check_goal(), app.check_goal_template(), app.measure_goal(), app.record_goal_progress();
       DROP FUNCTION app.metric_accumulates(uuid), app.goal_period_end(text, date), app.goal_period_length(text);
       DROP FUNCTION app.own_provider_ids();
       DROP EXTENSION btree_gist;
@@ -250,6 +251,28 @@ const checks = `
   COMMENT ON FUNCTION app.check_goal_template IS 'A template is about a metric of the system or of its own clinic';
   CREATE TRIGGER check_goal_template BEFORE INSERT OR UPDATE OF metric_definition_id ON public.goal_templates
     FOR EACH ROW EXECUTE FUNCTION app.check_goal_template();
+
+  CREATE FUNCTION app.keep_metrics_of_templates() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+  DECLARE
+    v_templates text;
+  BEGIN
+    -- With a clinic go its metrics and templates, in whichever order.
+    IF OLD.clinic_id IS NOT NULL AND NOT EXISTS (SELECT FROM public.clinics c WHERE c.id = OLD.clinic_id) THEN
+      RETURN OLD;
+    END IF;
+    SELECT string_agg(DISTINCT t.name, ', ' ORDER BY t.name) INTO v_templates FROM public.goal_templates t
+     WHERE (OLD.is_system OR t.clinic_id = OLD.clinic_id) AND OLD.code NOT IN ('last_value', 'last_year_value')
+       AND t.target_formula ~ ('\\m' || OLD.code || '\\M');
+    IF v_templates IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'still-referenced',
+        DETAIL = 'Formulas of goal templates rest on it: ' || v_templates || '.';
+    END IF;
+    RETURN OLD;
+  END $$;
+  COMMENT ON FUNCTION app.keep_metrics_of_templates IS
+    'A metric stays while the formula of a template names it: no foreign key leads from within a text';
+  CREATE TRIGGER keep_metrics_of_templates BEFORE DELETE ON public.metric_definitions
+    FOR EACH ROW EXECUTE FUNCTION app.keep_metrics_of_templates();
 `;
 
 const measuring = `
@@ -396,6 +419,8 @@ const targets = `
   DECLARE
     v_length interval := coalesce(app.goal_period_length(p_period), make_interval(days => p_end - p_start + 1));
     v_from date := (p_start - v_length)::date;
+    -- Its end follows from its start as that of the goal does: a February of 28 days had 29 in a leap year.
+    v_year_ago date := (p_start - interval '1 year')::date;
     v_code text;
     v_data_type text;
     v_known jsonb;
@@ -407,7 +432,7 @@ const targets = `
     v_known := v_known || jsonb_build_object(
       'last_value', (SELECT v.value FROM app.metric_values(p_clinic, p_provider, ARRAY[v_code], v_from, p_start - 1) v),
       'last_year_value', (SELECT v.value FROM app.metric_values(p_clinic, p_provider, ARRAY[v_code],
-        (p_start - interval '1 year')::date, (p_end - interval '1 year')::date) v));
+        v_year_ago, coalesce(app.goal_period_end(p_period, v_year_ago), (p_end - interval '1 year')::date)) v));
     -- What the formula is about must be known: as nothing it would make a target of 0.
     IF ('last_value' = ANY (p_postfix) AND v_known ->> 'last_value' IS NULL)
        OR ('last_year_value' = ANY (p_postfix) AND v_known ->> 'last_year_value' IS NULL) THEN

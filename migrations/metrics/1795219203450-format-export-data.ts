@@ -151,7 +151,7 @@ const tables: readonly ExportedTable[] = [
     from: `public.metric_aggregations a JOIN public.metric_definitions d ON d.id = a.metric_definition_id ${ofProvider('a')}`,
     where: 'a.clinic_id = p_clinic AND a.period_start BETWEEN p_from AND p_to',
     key: [
-      ['a.aggregation_type', 'app.granularity'],
+      ['a.aggregation_type', 'text'],
       ['a.metric_definition_id', 'uuid'],
       ['a.period_start', 'date'],
       // The whole clinic, which has no provider, comes first.
@@ -222,7 +222,6 @@ const least: Readonly<Record<string, string>> = {
   date: `'-infinity'::date`,
   uuid: `'00000000-0000-0000-0000-000000000000'::uuid`,
   text: `''`,
-  'app.granularity': `'daily'::app.granularity`,
 };
 
 /** One statement: the page by keyset, then each row in its form. */

@@ -277,7 +277,7 @@ const runs = `
   COMMENT ON COLUMN public.sync_runs.problem IS '{code, detail} of what ended it';
   COMMENT ON COLUMN public.sync_runs.errors IS 'The first rows that were refused; all are in the errors of the imports';
   -- One at a time of each connection: of two that begin at once the second finds this.
-  CREATE UNIQUE INDEX sync_runs_under_way_key ON public.sync_runs (spreadsheet_connection_id)
+  CREATE UNIQUE INDEX sync_runs_spreadsheet_connection_id_key ON public.sync_runs (spreadsheet_connection_id)
     WHERE status IN ('queued', 'running', 'waiting');
   CREATE INDEX sync_runs_clinic_id_idx ON public.sync_runs (clinic_id, spreadsheet_connection_id, id);
 `;

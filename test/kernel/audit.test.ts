@@ -128,6 +128,29 @@ const traces: Record<string, string[]> = {
   createImport: ['insert public.imports'],
   pushRows: ['insert public.imports'],
   undoImport: ['update public.imports'],
+  // A fact says by itself who entered it, and when.
+  createFinancialMetric: [],
+  createFinancialMetrics: [],
+  updateFinancialMetric: ['update public.financial_metrics'],
+  deleteFinancialMetric: ['delete public.financial_metrics'],
+  createAppointmentMetric: [],
+  createAppointmentMetrics: [],
+  updateAppointmentMetric: ['update public.appointment_metrics'],
+  deleteAppointmentMetric: ['delete public.appointment_metrics'],
+  createCallMetric: [],
+  createCallMetrics: [],
+  updateCallMetric: ['update public.call_metrics'],
+  deleteCallMetric: ['delete public.call_metrics'],
+  createPatientMetric: [],
+  createPatientMetrics: [],
+  updatePatientMetric: ['update public.patient_metrics'],
+  deletePatientMetric: ['delete public.patient_metrics'],
+  createClinicMetricDefinition: ['insert public.metric_definitions'],
+  updateClinicMetricDefinition: ['update public.metric_definitions'],
+  deleteClinicMetricDefinition: ['delete public.metric_definitions'],
+  createSystemMetricDefinition: ['insert public.metric_definitions'],
+  updateSystemMetricDefinition: ['update public.metric_definitions'],
+  deleteSystemMetricDefinition: ['delete public.metric_definitions'],
   createMapping: ['insert public.column_mappings'],
   proposeMapping: [],
   updateMapping: ['update public.column_mappings'],
@@ -295,6 +318,43 @@ describe('A write through the API leaves its trace', () => {
       ...scope,
       changes: { name: ['Dr. B', null], clinic_id: [clinicId, null] },
     });
+  });
+
+  it.each([
+    ['FinancialMetric', { metricType: 'production', amount: '10.00' }, { amount: '12.00' }, { amount: [10, 12] }],
+    ['AppointmentMetric', { scheduledCount: 5 }, { scheduledCount: 6 }, { scheduled_count: [5, 6] }],
+    ['CallMetric', { totalCalls: 5 }, { totalCalls: 6 }, { total_calls: [5, 6] }],
+    ['PatientMetric', { newPatients: 5 }, { newPatients: 6 }, { new_patients: [5, 6] }],
+  ])(
+    'when a %s is changed or deleted by hand, with each column from old to new',
+    async (kind, fact, change, changes) => {
+      const entered = { date: '2026-01-05', ...fact };
+      await trace(`create${kind}s`, { by: owner, ids: { clinicId }, body: { items: [entered] } });
+      const factId = (await trace(`create${kind}`, { by: owner, ids: { clinicId }, body: entered })).body.id;
+      const ids = { clinicId, factId };
+      const { events } = await trace(`update${kind}`, { by: owner, ids, body: change });
+      expect(events[0]).toMatchObject({ row_id: factId, clinic_id: clinicId, organisation_id: organisationId });
+      expect(events[0]?.changes).toMatchObject(changes);
+      await trace(`delete${kind}`, { by: owner, ids });
+    },
+  );
+
+  it('when a metric is defined, changed and deleted, by a clinic or for all', async () => {
+    const definition = {
+      code: 'traced',
+      name: 'Traced',
+      dataType: 'decimal',
+      category: 'own',
+      calculationFormula: 'calls * 2',
+    };
+    for (const [whose, by] of [['Clinic', owner] as const, ['System', admin] as const]) {
+      const body = { ...definition, code: `traced_${whose.toLowerCase()}` };
+      const definitionId = (await trace(`create${whose}MetricDefinition`, { by, ids: { clinicId }, body })).body.id;
+      const ids = { clinicId, definitionId };
+      const { events } = await trace(`update${whose}MetricDefinition`, { by, ids, body: { name: 'Traced again' } });
+      expect(events[0]?.changes).toEqual({ name: ['Traced', 'Traced again'] });
+      await trace(`delete${whose}MetricDefinition`, { by, ids });
+    }
   });
 
   it('when somebody arranges dashboards, marks the clinic’s, and subscribes to reports', async () => {

@@ -655,6 +655,24 @@ describe('Goals from a template', () => {
   });
 });
 
+describe('The same period a year ago', () => {
+  it('is whole, also when it was the February of a leap year', async () => {
+    await rollUp('production', '2024-02-10', 100);
+    await rollUp('production', '2024-02-29', 29);
+    await rollUp('production', '2024-03-01', 1000);
+    const body = {
+      name: 'Like last year',
+      metric: 'production',
+      timePeriod: 'monthly',
+      targetFormula: 'last_year_value',
+    };
+    const { id } = (await service.call('POST', `/clinics/${clinicId}/goal-templates`, { token: admin, body })).body;
+    const answer = await fromTemplate({ templateId: id, startDate: '2025-02-01', forProviders: null });
+    expect(answer.body.data).toMatchObject([{ targetValue: '129.00' }]);
+    await service.call('DELETE', `/clinics/${clinicId}/goal-templates/${id}`, { token: admin });
+  });
+});
+
 describe('Goal templates', () => {
   const templates = (): string => `/clinics/${clinicId}/goal-templates`;
   const system = '/metrics/goal-templates';
@@ -710,6 +728,26 @@ describe('Goal templates', () => {
       expect(outcome(refused)).toEqual(targetFormula === '' ? [400, 'invalid-request'] : [422, 'invalid-formula']);
     },
   );
+
+  it('keep the metrics that their formulas name', async () => {
+    const definitions = `/clinics/${clinicId}/metrics/definitions`;
+    const metric = {
+      code: 'chair_hours',
+      name: 'Chair hours',
+      dataType: 'decimal',
+      calculationFormula: 'appointments / 2',
+    };
+    const { id } = (await service.call('POST', definitions, { token: admin, body: metric })).body;
+    const formula = { targetFormula: 'last_value + (chair_hours * 200)' };
+    const made = (await service.call('POST', templates(), { token: admin, body: { ...body, ...formula } })).body;
+    const refused = await service.call('DELETE', `${definitions}/${id}`, { token: admin });
+    expect(outcome(refused)).toEqual([409, 'still-referenced']);
+    expect(refused.body.detail).toContain('More crowns');
+    const other = { token: admin, body: { targetFormula: 'last_value + chair_hours_2 * 0 + 1' } };
+    expect(outcome(await service.call('PATCH', `${templates()}/${made.id}`, other))).toEqual([422, 'invalid-formula']);
+    expect((await service.call('DELETE', `${templates()}/${made.id}`, { token: admin })).status).toBe(204);
+    expect((await service.call('DELETE', `${definitions}/${id}`, { token: admin })).status).toBe(204);
+  });
 
   it('of an unknown metric are refused', async () => {
     const unknown = { ...body, metric: 'nothing_known' };

@@ -46,9 +46,9 @@ const produce = (place: Place, date: string, amount: number, provider: string | 
 
 async function valuesOf(code: string, type: string, place = northside, provider: string | null = null) {
   const rows = await service.database.sql<{ start: string; value: string }>(
-    `SELECT a.period_start::text AS start, a.value::float::text AS value FROM metric_aggregations a
+    `SELECT a.period_start::text AS start, a.value::float::text AS value FROM metric_roll_ups a
        JOIN metric_definitions d ON d.id = a.metric_definition_id
-      WHERE a.clinic_id = $1 AND d.code = $2 AND a.aggregation_type = $3::app.granularity
+      WHERE a.clinic_id = $1 AND d.code = $2 AND a.aggregation_type = $3
         AND a.provider_id IS NOT DISTINCT FROM $4 ORDER BY 1`,
     [place.clinicId, code, type, provider],
   );
@@ -66,7 +66,7 @@ const fromScratch = `
          avg(m.value::float) AS average, stddev_pop(m.value::float) AS standard_deviation
     FROM app.measures m
     JOIN metric_definitions d ON d.code = m.code
-    CROSS JOIN unnest(enum_range(NULL::app.granularity)) AS g (type)
+    CROSS JOIN unnest(ARRAY['daily', 'weekly', 'monthly', 'quarterly', 'yearly']) AS g (type)
     CROSS JOIN LATERAL (SELECT NULL::uuid AS provider_id UNION ALL SELECT m.provider_id WHERE m.provider_id IS NOT NULL) whole
    GROUP BY m.clinic_id, d.id, d.behaviour, whole.provider_id, g.type, app.period_start(g.type, m.date)`;
 
@@ -77,7 +77,7 @@ function differences() {
     SELECT coalesce(e.aggregation_type, a.aggregation_type) AS type, coalesce(e.period_start, a.period_start)::text AS start,
            e.value AS expected, a.value AS found, e.count, a.count AS found_count
       FROM expected e
-      FULL JOIN metric_aggregations a ON a.clinic_id = e.clinic_id AND a.metric_definition_id = e.metric_definition_id
+      FULL JOIN metric_roll_ups a ON a.clinic_id = e.clinic_id AND a.metric_definition_id = e.metric_definition_id
        AND coalesce(a.provider_id, a.clinic_id) = coalesce(e.provider_id, e.clinic_id)
        AND a.aggregation_type = e.aggregation_type AND a.period_start = e.period_start
      WHERE e.clinic_id IS NULL OR a.clinic_id IS NULL OR a.period_end <> e.period_end

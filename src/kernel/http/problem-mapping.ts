@@ -130,7 +130,7 @@ function columnsOf({ detail, constraint, table }: DatabaseError): string[] {
 
 /** The server names the partition that refused; a constraint that it has from its parent is named after the parent. */
 function parentOf(table: string | undefined): string | undefined {
-  return table?.replace(/_(1990_2019|\d{4}|default)$/, '');
+  return table?.replace(/(_\d{2,4}){1,2}$|_default$/, '');
 }
 
 const tenantColumns = new Set(['clinic_id', 'organisation_id']);

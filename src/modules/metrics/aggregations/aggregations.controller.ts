@@ -25,8 +25,9 @@ export class AggregationsController {
     summary: 'Read metrics of a clinic or a provider by period, compared with earlier ones where wanted',
     access: clinicRole('viewer'),
     answers: Aggregations,
-    // A period ceases to be partial without that anything is written.
-    etag: ({ updatedAt, today }: { updatedAt: string; today: string }) => `${updatedAt} ${today}`,
+    // Of all that is shown: a period ceases to be partial, and a change that is committed late bears an earlier time than
+    // the newest roll-up, without that `updatedAt` moves.
+    etag: (answer: object) => JSON.stringify(answer),
     refusals: [UnknownMetric, RangeTooLong],
   })
   list(

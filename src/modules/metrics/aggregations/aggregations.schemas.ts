@@ -19,6 +19,12 @@ const MetricCodes = z
   )
   .meta({ description: 'Codes separated by commas, up to 20.', examples: ['production,collection_rate'] });
 
+/** Wide enough for whatever is kept or planned, and far from years of fewer or more than four digits. */
+const AskedDay = BusinessDay.refine(
+  (day) => day >= '1900-01-01' && day <= '2199-12-31',
+  'must be between 1900 and 2199',
+);
+
 /** A range whose end does not come before its beginning. */
 const isForward = ({ from, to }: { from: string; to: string }): boolean => from <= to;
 const backwards = { path: ['to'], message: 'comes before from' };
@@ -27,8 +33,8 @@ export const AggregationsQuery = z
   .strictObject({
     metrics: MetricCodes,
     granularity: Granularity.default('monthly'),
-    from: BusinessDay,
-    to: BusinessDay,
+    from: AskedDay,
+    to: AskedDay,
     provider: Uuid.optional().meta({ description: 'One provider; without it the whole clinic.' }),
     compare: z.enum(['previous_period', 'previous_year']).optional(),
   })
@@ -75,7 +81,7 @@ export type Aggregations = z.input<typeof Aggregations>;
 const Total = z.object({ metric: z.string(), name: z.string(), dataType: z.enum(dataTypes), value: Value });
 
 export const OverviewQuery = z
-  .strictObject({ metrics: MetricCodes.optional(), from: BusinessDay, to: BusinessDay })
+  .strictObject({ metrics: MetricCodes.optional(), from: AskedDay, to: AskedDay })
   .refine(isForward, backwards);
 export type OverviewQuery = z.infer<typeof OverviewQuery>;
 
@@ -87,7 +93,7 @@ export const Overview = z
 export type Overview = z.input<typeof Overview>;
 
 export const PerformanceQuery = z
-  .strictObject({ from: BusinessDay, to: BusinessDay, granularity: Granularity.default('monthly') })
+  .strictObject({ from: AskedDay, to: AskedDay, granularity: Granularity.default('monthly') })
   .refine(isForward, backwards);
 export type PerformanceQuery = z.infer<typeof PerformanceQuery>;
 

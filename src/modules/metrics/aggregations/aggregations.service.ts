@@ -53,11 +53,15 @@ export class AggregationsService {
     if (provider !== undefined) await this.requireProvider(clinicId, provider);
     const asked = { clinicId, metrics, granularity, providerId: provider };
     const { series, freshness } = await this.reader.seriesWithFreshness({ ...asked, from, to });
-    const earlier = compare && (await this.earlierSeries(asked, comparedPeriods(granularity, periods, compare)));
+    const compared = compare && comparedPeriods(granularity, periods, compare);
+    const earlier = compared && (await this.earlierSeries(asked, compared));
     return {
       granularity,
       ...freshness,
-      metrics: series.map((one, index) => ({ ...one, points: besideEarlier(one.points, earlier?.[index]?.points) })),
+      metrics: series.map((one, index) => ({
+        ...one,
+        points: besideEarlier(one.points, compared ?? [], earlier?.[index]?.points ?? []),
+      })),
     };
   }
 
@@ -111,10 +115,11 @@ function countedPeriods(granularity: Granularity, from: string, to: string): Per
   return periods;
 }
 
-/** Both series hold every period of their range, so that one stands beside the other by its place. */
-function besideEarlier(points: readonly MetricPoint[], earlier: readonly MetricPoint[] | undefined) {
+/** By their days and not by their places: of two years that are compared, one may have a day more. */
+function besideEarlier(points: readonly MetricPoint[], compared: readonly Period[], earlier: readonly MetricPoint[]) {
+  const byStart = new Map(earlier.map((point) => [point.periodStart, point]));
   return points.map((point, index) => {
-    const other = earlier?.[index];
+    const other = byStart.get(compared[index]?.start ?? '');
     if (!other) return { ...point, compared: null };
     const { periodStart, periodEnd, value } = other;
     return { ...point, compared: { periodStart, periodEnd, value, changePercent: change(value, point.value) } };

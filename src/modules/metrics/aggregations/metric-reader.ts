@@ -94,9 +94,9 @@ export class MetricReader {
 
   async seriesWithFreshness(query: SeriesQuery): Promise<{ series: MetricSeries[]; freshness: Freshness }> {
     const { clinicId, metrics, granularity, from, to, providerId = null } = query;
-    const first = periodOf(granularity, from).start;
-    const values = [clinicId, metrics, granularity, first, to, providerId];
-    const rows = await this.database.query<PointRow>(selectSeries, values);
+    const range = [periodOf(granularity, from).start, periodOf(granularity, to).end];
+    const values = [clinicId, metrics, granularity, ...range, providerId];
+    const rows = await this.database.query<PointRow>(selectSeries(granularity), values);
     assertKnown(rows);
     const { today, currency, updatedAt } = rows[0] ?? { today: '', currency: '', updatedAt: new Date(0) };
     const freshness = { today, currency, updatedAt };

@@ -13,12 +13,30 @@ const requested = `
       JOIN public.metric_definitions d ON d.code = part AND d.is_system
   )`;
 
-export const selectSeries = `
-  WITH ${requested}, rolled AS MATERIALIZED (
-    SELECT p.code, a.period_start, a.period_end, a.value, a.count, a.minimum, a.maximum, a.average, a.standard_deviation
+/** Days and months are kept as they are. */
+const kept = `
+    SELECT p.code, a.period_start, a.value, a.count, a.minimum, a.maximum, a.average, a.standard_deviation
       FROM parts p
       JOIN public.metric_aggregations a ON a.clinic_id = $1 AND a.aggregation_type = $3 AND a.metric_definition_id = p.id
-       AND a.period_start BETWEEN $4 AND $5 AND a.provider_id IS NOT DISTINCT FROM $6::uuid
+       AND a.period_start BETWEEN $4 AND $5 AND a.provider_id IS NOT DISTINCT FROM $6::uuid`;
+
+/** Weeks are summed up from days, quarters and years from months. */
+const summedUp = `
+    SELECT code, period_start, coalesce(level, weighted / weight, sum) AS value, count, minimum, maximum, total / count AS average,
+           sqrt(greatest(0, squares / count - (total / count) ^ 2)) AS standard_deviation
+      FROM (SELECT p.code, app.period_start($3, a.period_start) AS period_start, sum(a.value) AS sum,
+                   sum(a.value * a.weight) AS weighted, sum(a.weight) AS weight,
+                   (array_agg(a.value ORDER BY a.period_start DESC) FILTER (WHERE p.behaviour = 'last'))[1] AS level,
+                   sum(a.count)::integer AS count, min(a.minimum) AS minimum, max(a.maximum) AS maximum,
+                   sum(a.average * a.count) AS total, sum(a.count * (a.standard_deviation ^ 2 + a.average ^ 2)) AS squares
+              FROM parts p
+              JOIN public.metric_aggregations a ON a.clinic_id = $1 AND a.metric_definition_id = p.id
+               AND a.aggregation_type = CASE $3 WHEN 'weekly' THEN 'daily' ELSE 'monthly' END
+               AND a.period_start BETWEEN $4 AND $5 AND a.provider_id IS NOT DISTINCT FROM $6::uuid
+             GROUP BY 1, 2) s`;
+
+const seriesOf = (rolled: string): string => `
+  WITH ${requested}, rolled AS MATERIALIZED (${rolled}
   ), worked_out AS (
     SELECT r.code, k.period_start, app.evaluate_postfix(r.postfix, k.parts) AS value
       FROM requested r
@@ -40,6 +58,13 @@ export const selectSeries = `
     LEFT JOIN (SELECT (now() AT TIME ZONE c.time_zone)::date::text AS today, c.currency
                  FROM public.clinics c WHERE c.id = $1) clinic ON true
    ORDER BY r.position, p.period_start`;
+
+const selectKeptSeries = seriesOf(kept);
+const selectSummedUpSeries = seriesOf(summedUp);
+
+/** Parameters: clinic, codes, granularity, first and last day, provider. */
+export const selectSeries = (granularity: string): string =>
+  granularity === 'daily' || granularity === 'monthly' ? selectKeptSeries : selectSummedUpSeries;
 
 const value = `
   round(CASE WHEN r.is_composite THEN app.evaluate_postfix(r.postfix, k.parts) ELSE (k.parts ->> r.code)::numeric END,
