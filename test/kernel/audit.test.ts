@@ -396,7 +396,7 @@ describe('A write through the API leaves its trace', () => {
     const pushed = { table, mapping, columns: ['Day', 'Total'], rows: [['2026-01-06', 2]] };
     ids.importId = (await trace('pushRows', { by: owner, ids, body: pushed })).body.id;
     const undone = await trace('undoImport', { by: owner, ids });
-    expect(undone.events[0]?.changes).toMatchObject({ status: ['done', 'undone'], undone_by: [null, owner.id] });
+    expect(undone.events[0]?.changes).toMatchObject({ status: ['done', 'undoing'], undone_by: [null, owner.id] });
     const [waiting] = await service.database.sql<{ id: string }>(
       `INSERT INTO imports (clinic_id, source, name, format, target_table, mode, mapping, status)
        VALUES ($1, 'file', 'x', 'csv', $2, 'upsert', '{}', 'queued') RETURNING id`,
