@@ -5,7 +5,7 @@ import { NotFound } from '../../../kernel/http/http.errors.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { CsvPage } from './csv-page.js';
 import { type ExportQuery, exportFormats } from './exports.schemas.js';
-import { followed, type KeyedPage, nextSize } from './pages.js';
+import { followed, type KeyedPage, nextSize, roomFor } from './pages.js';
 import { workbookOf } from './workbook.js';
 
 const ends = { first: '1990-01-01', last: '9999-12-31' };
@@ -82,7 +82,7 @@ export class ExportsService {
     const after = JSON.stringify(previous?.lastKey ?? {});
     return this.database.separately(async () => {
       await this.database.query(describePage, [clinicId, from ?? ends.first, to ?? ends.last, after, String(size)]);
-      const page = new CsvPage();
+      const page = new CsvPage(roomFor(previous));
       await this.database.copyTo(copyPage(table), (row) => page.add(row));
       return { ...page.closed(previous === undefined), size };
     });
