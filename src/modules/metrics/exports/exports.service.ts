@@ -28,7 +28,10 @@ export class ExportsService {
   }
 
   private async streamOf(clinicId: string, query: ExportQuery): Promise<Readable> {
-    if (query.format === 'xlsx') return workbookOf(this.database.stream(this.pages(clinicId, query)), query.table);
+    if (query.format === 'xlsx') {
+      // Of objects a stream would otherwise hold sixteen.
+      return workbookOf(this.database.stream(this.pages(clinicId, query), { highWaterMark: 1 }), query.table);
+    }
     if (query.format === 'csv') return this.database.stream(this.csv(clinicId, query), { objectMode: false });
     const text = query.format === 'json' ? this.array(clinicId, query) : this.lines(clinicId, query);
     return this.database.stream(text, { objectMode: false });
