@@ -342,6 +342,24 @@ describe('A synchronisation', () => {
     expect(run).toMatchObject({ status: 'failed', problem: { code: 'forbidden' }, rowsInserted: 0 });
     expect(await facts()).toEqual([]);
   });
+
+  it('is no success when those rights go while its rows are read', async () => {
+    const id = await connected([header, ...someRows(2)]);
+    await google.fault({ on: 'values.get', kind: 'slow', delayMs: 1_000, after: 1 });
+    const begun = await call('POST', `spreadsheet-connections/${id}/sync`, undefined, await as('manager'));
+    while ((await google.count('values.get')) < 2) await pause(20);
+    const become = (role: string) =>
+      service.database.sql(
+        `UPDATE organisation_members SET role = $1 WHERE user_id = (SELECT id FROM profiles WHERE email = $2)`,
+        [role, demoAddress('manager', 'northside')],
+      );
+    await become('member');
+    const run = await runIn(id, begun.body.id, 'done', 'failed');
+    await become('manager');
+    expect(run).toMatchObject({ status: 'failed', problem: { code: 'nothing-imported' } });
+    expect(await connection(id)).toMatchObject({ syncStatus: 'failed' });
+    expect(await facts()).toEqual([]);
+  });
 });
 
 describe('A synchronisation while Google', () => {
@@ -389,6 +407,16 @@ describe('A synchronisation while Google', () => {
     expect(outcome(await call('POST', `spreadsheet-connections/${id}/sync`))).toEqual([409, 'sync-under-way']);
     await hurry();
     expect(await runIn(id, runId, 'done', 'failed')).toMatchObject({ status: 'done', rowsInserted: 2, attempts: 2 });
+  });
+
+  it('limits the renewal of tokens waits and goes on', async () => {
+    const id = await connected([header, ...someRows(2)]);
+    await service.database.sql('UPDATE google_credentials SET expires_at = now()');
+    await google.fault({ on: 'token', kind: 'token-limited' });
+    const runId = await start(id);
+    expect((await runIn(id, runId, 'waiting', 'failed')).problem).toMatchObject({ code: 'google-rate-limited' });
+    await hurry();
+    expect(await runIn(id, runId, 'done', 'failed')).toMatchObject({ status: 'done', rowsInserted: 2 });
   });
 
   it.each(['unavailable', 'internal', 'slow', 'cut', 'truncated', 'malformed', 'html'] as const)(

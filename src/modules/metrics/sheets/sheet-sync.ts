@@ -105,11 +105,11 @@ const importOf = ({ mapping, importId }: Part): SheetImport => ({
   ...{ mappingId: mapping.id, mappingVersion: mapping.version },
 });
 
-/** A run is a success only if each of its imports is; a sheet without rows is one. */
+/** A run is a success only if each of its imports is. That of a sheet without rows is one; one that was cut off is none. */
 function endOf(outcomes: { part: Part; outcome: ImportOutcome }[]): RunEnd {
   const total = (count: (outcome: ImportOutcome) => number) =>
     outcomes.reduce((sum, { outcome }) => sum + count(outcome), 0);
-  const failed = outcomes.find(({ outcome }) => outcome.status !== 'done' && outcome.rowsRead > 0);
+  const failed = outcomes.find(({ outcome }) => outcome.status !== 'done');
   const errors = outcomes.flatMap(({ part, outcome }) =>
     outcome.firstErrors.map((error) => ({ ...error, sheet: part.mapping.sheet })),
   );

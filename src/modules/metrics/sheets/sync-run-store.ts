@@ -54,6 +54,9 @@ export interface LostRun {
   imports: SheetImport[];
 }
 
+/** It goes over all runs that there ever were. */
+const cleaningTimeoutMs = 600_000;
+
 /** The rows of runs and what hangs on their state, each step in a transaction of its own. */
 @Injectable()
 export class SyncRunStore {
@@ -126,14 +129,15 @@ export class SyncRunStore {
 
   /** What runs keep for a time only: refused rows for 90 days, consents that nobody gave. */
   async clean(): Promise<void> {
-    await this.asService(async () => {
+    const clean = async () => {
       await this.database.query(forgetErrors);
       await this.database.query(forgetAuthorizations);
-    });
+    };
+    await this.asService(clean, { statementTimeoutMs: cleaningTimeoutMs });
   }
 
-  private asService<T>(work: () => Promise<T>): Promise<T> {
-    return this.transactions.runAs({ service: 'synchronise sheets' }, work);
+  private asService<T>(work: () => Promise<T>, options: { statementTimeoutMs?: number } = {}): Promise<T> {
+    return this.transactions.runAs({ service: 'synchronise sheets' }, work, options);
   }
 }
 
