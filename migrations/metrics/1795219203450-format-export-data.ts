@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { type Asked, type ExportedTable, exportedTables, type Kind, least } from '../support/exported-tables.js';
 
 /**
  * Tables as the text of a file, page by page. The rows are formatted where they lie: what crosses to the service is the
@@ -9,13 +10,13 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 export class FormatExportData1795219203450 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(cells);
-    for (const exported of tables) await queryRunner.query(csvView(exported) + pageFunction(exported));
+    for (const exported of exportedTables) await queryRunner.query(csvView(exported) + pageFunction(exported));
     await queryRunner.query(formatExportData);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    const pages = tables.map(({ table }) => `app.export_${table}(uuid, text, date, date, jsonb, integer)`);
-    const views = tables.map(({ table }) => `app.csv_${table}`);
+    const pages = exportedTables.map(({ table }) => `app.export_${table}(uuid, text, date, date, jsonb, integer)`);
+    const views = exportedTables.map(({ table }) => `app.csv_${table}`);
     await queryRunner.query(`
       DROP VIEW ${views.join(', ')};
       DROP FUNCTION public.format_export_data(text, uuid, text, date, date, jsonb, integer), ${pages.join(', ')},
@@ -23,31 +24,6 @@ export class FormatExportData1795219203450 implements MigrationInterface {
       DROP TYPE app.export_page;
     `);
   }
-}
-
-/**
- * `text` is what a person or another system wrote; `word` is ours, and holds nothing that a file would have to escape;
- * `name` is the text that a provider of this id is called by; a `decimal` is text in JSON, which would lose digits.
- */
-type Kind = 'text' | 'word' | 'number' | 'decimal' | 'date' | 'name';
-
-/** SQL of what is asked for: the parameters of a function, or the settings that a view reads. */
-interface Asked {
-  clinic: string;
-  from: string;
-  to: string;
-  /** The row before the page, as an object by names of the file. Empty before the first page. */
-  after: string;
-}
-
-interface ExportedTable {
-  table: string;
-  /** Name in the file -> SQL and kind. */
-  columns: Readonly<Record<string, readonly [sql: string, kind: Kind]>>;
-  from: string;
-  where: (asked: Asked) => string;
-  /** Name in the file -> SQL and type, in the order of an index. */
-  key: Readonly<Record<string, readonly [sql: string, type: keyof typeof least]>>;
 }
 
 const inFunction: Asked = { clinic: 'p_clinic', from: 'p_from', to: 'p_to', after: 'p_after' };
@@ -62,135 +38,6 @@ const inView: Asked = {
 /** Names are collected once a page: a join costs as much again as all the rest of the row. */
 const nameOf = (providerId: string, name: string, clinic: string): string =>
   `(SELECT jsonb_object_agg(p.id, ${name}) FROM public.providers p WHERE p.clinic_id = ${clinic}) ->> ${providerId}::text`;
-
-const providerColumns = (alias: string): ExportedTable['columns'] => ({
-  provider: [`${alias}.provider_id`, 'word'],
-  providerName: [`${alias}.provider_id`, 'name'],
-});
-
-/** Facts leave under the names that an import takes. */
-const factTable = (table: string, columns: ExportedTable['columns']): ExportedTable => ({
-  table,
-  columns: {
-    date: ['f.date', 'date'],
-    ...columns,
-    sourceReference: ['f.source_reference', 'text'],
-    id: ['f.id', 'word'],
-  },
-  from: `public.${table} f`,
-  // The day of the key once more, alone: the years before it are passed over.
-  where: ({ clinic, from, to, after }) =>
-    `f.clinic_id = ${clinic} AND f.date BETWEEN greatest(${from}, (${after} ->> 'date')::date) AND ${to}`,
-  key: { date: ['f.date', 'date'], id: ['f.id', 'uuid'] },
-});
-
-const tables: readonly ExportedTable[] = [
-  factTable('financial_metrics', {
-    metricType: ['f.metric_type', 'word'],
-    category: ['f.category', 'text'],
-    amount: ['f.amount', 'decimal'],
-    ...providerColumns('f'),
-    insuranceCarrier: ['f.insurance_carrier', 'text'],
-    paymentMethod: ['f.payment_method', 'text'],
-    procedureCode: ['f.procedure_code', 'text'],
-    notes: ['f.notes', 'text'],
-  }),
-  factTable('appointment_metrics', {
-    ...providerColumns('f'),
-    appointmentType: ['f.appointment_type', 'text'],
-    scheduledCount: ['f.scheduled_count', 'number'],
-    completedCount: ['f.completed_count', 'number'],
-    cancelledCount: ['f.cancelled_count', 'number'],
-    noShowCount: ['f.no_show_count', 'number'],
-    averageDuration: ['f.average_duration', 'decimal'],
-    productionAmount: ['f.production_amount', 'decimal'],
-    utilizationRate: ['f.utilization_rate', 'decimal'],
-  }),
-  factTable('call_metrics', {
-    callType: ['f.call_type', 'text'],
-    totalCalls: ['f.total_calls', 'number'],
-    connectedCalls: ['f.connected_calls', 'number'],
-    voicemails: ['f.voicemails', 'number'],
-    appointmentsScheduled: ['f.appointments_scheduled', 'number'],
-    conversionRate: ['f.conversion_rate', 'decimal'],
-    averageCallDuration: ['f.average_call_duration', 'decimal'],
-    staffMember: ['f.staff_member_id', 'word'],
-  }),
-  factTable('patient_metrics', {
-    activePatients: ['f.active_patients', 'number'],
-    newPatients: ['f.new_patients', 'number'],
-    reactivatedPatients: ['f.reactivated_patients', 'number'],
-    lostPatients: ['f.lost_patients', 'number'],
-    patientRetentionRate: ['f.patient_retention_rate', 'decimal'],
-    averagePatientValue: ['f.average_patient_value', 'decimal'],
-    recareComplianceRate: ['f.recare_compliance_rate', 'decimal'],
-    treatmentAcceptanceRate: ['f.treatment_acceptance_rate', 'decimal'],
-  }),
-  {
-    table: 'metric_definitions',
-    columns: {
-      code: ['d.code', 'word'],
-      name: ['d.name', 'text'],
-      description: ['d.description', 'text'],
-      dataType: ['d.data_type', 'word'],
-      category: ['d.category', 'text'],
-      isComposite: ['d.is_composite', 'word'],
-      calculationFormula: ['d.calculation_formula', 'text'],
-      behaviour: ['d.behaviour', 'word'],
-      isSystem: ['d.is_system', 'word'],
-      id: ['d.id', 'word'],
-    },
-    from: 'public.metric_definitions d',
-    where: ({ clinic }) => `(d.clinic_id IS NULL OR d.clinic_id = ${clinic})`,
-    key: { code: ['d.code', 'text'] },
-  },
-  {
-    table: 'metric_aggregations',
-    columns: {
-      metric: ['d.code', 'word'],
-      ...providerColumns('a'),
-      granularity: ['a.aggregation_type', 'word'],
-      periodStart: ['a.period_start', 'date'],
-      periodEnd: ['a.period_end', 'date'],
-      value: ['a.value', 'decimal'],
-      count: ['a.count', 'number'],
-      minimum: ['a.minimum', 'decimal'],
-      maximum: ['a.maximum', 'decimal'],
-      average: ['a.average', 'decimal'],
-      standardDeviation: ['a.standard_deviation', 'decimal'],
-      metricId: ['a.metric_definition_id', 'word'],
-    },
-    from: 'public.metric_aggregations a JOIN public.metric_definitions d ON d.id = a.metric_definition_id',
-    where: ({ clinic, from, to }) => `a.clinic_id = ${clinic} AND a.period_start BETWEEN ${from} AND ${to}`,
-    key: {
-      granularity: ['a.aggregation_type', 'text'],
-      metricId: ['a.metric_definition_id', 'uuid'],
-      periodStart: ['a.period_start', 'date'],
-      // The whole clinic, which has no provider, comes first.
-      provider: [`coalesce(a.provider_id, '00000000-0000-0000-0000-000000000000')`, 'uuid'],
-    },
-  },
-  {
-    table: 'goals',
-    columns: {
-      name: ['g.name', 'text'],
-      metric: ['d.code', 'word'],
-      ...providerColumns('g'),
-      timePeriod: ['g.time_period', 'word'],
-      startDate: ['g.start_date', 'date'],
-      endDate: ['g.end_date', 'date'],
-      targetValue: ['g.target_value', 'decimal'],
-      direction: ['g.direction', 'word'],
-      status: ['g.status', 'word'],
-      currentValue: ['g.current_value', 'decimal'],
-      progress: ['g.progress', 'decimal'],
-      id: ['g.id', 'word'],
-    },
-    from: 'public.goals g JOIN public.metric_definitions d ON d.id = g.metric_definition_id',
-    where: ({ clinic, from, to }) => `g.clinic_id = ${clinic} AND g.end_date >= ${from} AND g.start_date <= ${to}`,
-    key: { startDate: ['g.start_date', 'date'], id: ['g.id', 'uuid'] },
-  },
-];
 
 /** First letters by code point: `= + - @`, tab, line feed, carriage return, and the wide forms of the first four. */
 const cells = `
@@ -231,13 +78,6 @@ function xlsxCell(name: string, kind: Kind): string {
   if (kind === 'date') return `coalesce('<c s="1"><v>' || (r."${name}" - date '1899-12-30') || '</v></c>', '<c/>')`;
   return `coalesce('<c><v>' || r."${name}" || '</v></c>', '<c/>')`;
 }
-
-/** What is before every key, so that the first page is asked for as the others are, and the index is entered there. */
-const least = {
-  date: `'-infinity'::date`,
-  uuid: `'00000000-0000-0000-0000-000000000000'::uuid`,
-  text: `''`,
-};
 
 /** The rows after a key, in its order. Read once a page, not once a row: the key is behind a SELECT of its own. */
 function rowsAfter({ from, where, key }: ExportedTable, asked: Asked, limit: string): string {
@@ -303,7 +143,7 @@ const formatExportData = `
       RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = 'A page is xlsx, json or ndjson; CSV is what COPY makes of app.csv_*';
     END IF;
     CASE p_table
-${tables.map(({ table }) => `      WHEN '${table}' THEN RETURN app.export_${table}(p_clinic, p_format, p_from, p_to, p_after, p_limit);`).join('\n')}
+${exportedTables.map(({ table }) => `      WHEN '${table}' THEN RETURN app.export_${table}(p_clinic, p_format, p_from, p_to, p_after, p_limit);`).join('\n')}
     END CASE;
   END $$;
   COMMENT ON FUNCTION public.format_export_data IS

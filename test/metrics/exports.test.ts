@@ -80,13 +80,19 @@ const facts = () =>
     metricType: 'adjustment',
     amount: `-${index}.50`,
     category,
-    notes: ['one\r\ntwo', 'bell\u0007 <rung>'][index] ?? null,
+    notes: ['one\r\ntwo', 'bell <rung>'][index] ?? null,
     providerId: index % 2 === 0 ? providerId : null,
     sourceReference: `export-${index}`,
   }));
 
 describe('An export of facts', () => {
-  beforeAll(() => enter('financial', facts()));
+  beforeAll(async () => {
+    await enter('financial', facts());
+    // Nothing that comes in holds it any more; what came in earlier may.
+    await service.database.sql(
+      `UPDATE financial_metrics SET notes = E'bell\\u0007 <rung>' WHERE source_reference = 'export-1'`,
+    );
+  });
   const query = 'table=financial_metrics&from=2024-02-01&to=2024-02-29';
   const safe = (text: string) => (dangerous.includes(text) ? `'${text}` : text);
 

@@ -3,15 +3,19 @@ import type { KeyedPage } from './pages.js';
 
 const lineFeed = 10;
 const carriageReturn = 13;
-const roomAtFirst = 1_048_576;
 
 /** Rows as COPY writes them, a heading first, put together to a part of a file. */
 export class CsvPage {
-  private bytes = Buffer.allocUnsafe(roomAtFirst);
+  private bytes: Buffer;
   private length = 0;
   private headingLength = 0;
   private lastRowAt = 0;
   private lines = 0;
+
+  /** @param room the bytes that are expected: to grow costs more in garbage collection than in copying. */
+  constructor(room: number) {
+    this.bytes = Buffer.allocUnsafe(room);
+  }
 
   /** PostgreSQL ends a row with a line feed alone; RFC 4180 has a carriage return before it. */
   add(row: Buffer): void {

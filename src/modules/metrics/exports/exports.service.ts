@@ -5,7 +5,7 @@ import { NotFound } from '../../../kernel/http/http.errors.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { CsvPage } from './csv-page.js';
 import { type ExportQuery, exportFormats } from './exports.schemas.js';
-import { followed, type KeyedPage, nextSize } from './pages.js';
+import { followed, type KeyedPage, nextSize, roomFor } from './pages.js';
 import { workbookOf } from './workbook.js';
 
 const ends = { first: '1990-01-01', last: '9999-12-31' };
@@ -28,7 +28,10 @@ export class ExportsService {
   }
 
   private async streamOf(clinicId: string, query: ExportQuery): Promise<Readable> {
-    if (query.format === 'xlsx') return workbookOf(this.database.stream(this.pages(clinicId, query)), query.table);
+    if (query.format === 'xlsx') {
+      // Of objects a stream would otherwise hold sixteen.
+      return workbookOf(this.database.stream(this.pages(clinicId, query), { highWaterMark: 1 }), query.table);
+    }
     if (query.format === 'csv') return this.database.stream(this.csv(clinicId, query), { objectMode: false });
     const text = query.format === 'json' ? this.array(clinicId, query) : this.lines(clinicId, query);
     return this.database.stream(text, { objectMode: false });
@@ -82,7 +85,7 @@ export class ExportsService {
     const after = JSON.stringify(previous?.lastKey ?? {});
     return this.database.separately(async () => {
       await this.database.query(describePage, [clinicId, from ?? ends.first, to ?? ends.last, after, String(size)]);
-      const page = new CsvPage();
+      const page = new CsvPage(roomFor(previous));
       await this.database.copyTo(copyPage(table), (row) => page.add(row));
       return { ...page.closed(previous === undefined), size };
     });

@@ -18,6 +18,10 @@ export function nextSize(previous?: KeyedPage<string | Buffer>): number {
   return Math.min(Math.max(fitting, sizes.least), sizes.most);
 }
 
+/** Room for a page of that size, with a tenth for rows that are longer than those before. */
+export const roomFor = (previous?: KeyedPage<string | Buffer>): number =>
+  Math.ceil(pageBytes * (previous ? 1.1 : 0.125));
+
 /** While one page is read the next is fetched, and no more than that. */
 export async function* followed<Content extends string | Buffer>(
   fetch: (previous?: KeyedPage<Content>) => Promise<KeyedPage<Content>>,

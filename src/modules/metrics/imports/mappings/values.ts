@@ -51,7 +51,7 @@ function reader(field: Field, transformation: Transformation | undefined, limits
 
 /** The apostrophe that exports put before text which a spreadsheet would take for a formula. No other one. */
 function withoutGuard(text: string): string {
-  return /^'[=+\-@\t\r]/.test(text) ? text.slice(1).trim() : text;
+  return /^'[=+\-@\t\r\n＝＋－＠]/.test(text) ? text.slice(1).trim() : text;
 }
 
 function emptyValue(field: Field): Reading {
