@@ -71,7 +71,7 @@ const aggregations = `
     clinic_id uuid NOT NULL,
     metric_definition_id uuid NOT NULL,
     provider_id uuid,
-    aggregation_type text NOT NULL,
+    aggregation_type text COLLATE "C" NOT NULL,
     period_start date NOT NULL,
     period_end date NOT NULL,
     count integer NOT NULL,

@@ -47,6 +47,7 @@ export class CreateReportSubscriptions1795219203650 implements MigrationInterfac
           select: { rows: everyRow },
           insert: { rows: everyRow, columns: ['clinic_id', 'user_id', 'kind', 'period'] },
           update: { rows: everyRow, columns: ['state', 'claimed_at', 'sent_at'] },
+          delete: { rows: everyRow },
         },
       },
       // A delivery is itself the record of what the service did.
@@ -96,7 +97,7 @@ const deliveries = `
     CONSTRAINT report_deliveries_state_check CHECK (state IN ('pending', 'sending', 'sent', 'skipped')),
     CONSTRAINT report_deliveries_sent_at_check CHECK ((state = 'sent') = (sent_at IS NOT NULL))
   );
-  COMMENT ON TABLE public.report_deliveries IS 'Reports made by schedule: pending -> sending -> sent, or skipped';
+  COMMENT ON TABLE public.report_deliveries IS 'Reports made by schedule: pending -> sending -> sent, or skipped; kept for 90 days';
   COMMENT ON COLUMN public.report_deliveries.state IS
     'skipped: the person may not see the clinic any more, has no usable address, or the clinic is inactive';
   CREATE INDEX report_deliveries_clinic_id_idx ON public.report_deliveries (clinic_id, id DESC);

@@ -151,6 +151,13 @@ describe('A batch', () => {
     expect(again.body).toEqual(first.body);
   });
 
+  it('is another request when its query is another, and not replayed for it', async () => {
+    const request = { token, body: { items: ['q'], mode: 'all' }, headers: { 'idempotency-key': 'of one query' } };
+    expect((await service.call('POST', '/answers/batch', request)).status).toBe(201);
+    const other = await service.call('POST', '/answers/batch?mode=partial', request);
+    expect([other.status, other.body.code]).toEqual([422, 'idempotency-key-reused']);
+  });
+
   it('may hold attempts within attempts: the outer one takes the inner ones with it', async () => {
     expect((await batch(['nest', 'nest and fail', 'last'])).body.outcomes).toEqual(['done', 'rule-violated', 'done']);
     expect(await written()).toEqual(['kept inside'.replace('kept ', ''), 'last', 'nest'].sort());

@@ -186,6 +186,22 @@ describe('A streamed answer', () => {
       'application/x-ndjson': binary,
     });
   });
+
+  it('that may be JSON as well is described by its schema there', async () => {
+    const { body } = await service.call('GET', '//api/openapi.json');
+    const { responses } = body.paths['/api/v1/clinics/{clinicId}/reports/weekly/{week}'].get;
+    expect(responses['200']).toEqual({
+      description: 'Done.',
+      content: {
+        'application/json': { schema: { $ref: '#/components/schemas/Report' } },
+        'text/html; charset=utf-8': { schema: { type: 'string', format: 'binary' } },
+        'application/pdf': { schema: { type: 'string', format: 'binary' } },
+      },
+    });
+    expect(body.components.schemas.Report.properties.totals.items).toEqual({
+      $ref: expect.stringMatching(/ReportTotal$/),
+    });
+  });
 });
 
 describe('A stop', () => {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request as open } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
 import { comparedDays, daysOf } from '../../src/modules/metrics/dashboards/widget-range.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -158,6 +161,12 @@ describe('A default', () => {
     expect(set.status).toBe(204);
     const seen = await send('viewer', 'GET', '/default');
     expect([seen.body.id, seen.body.isClinicDefault]).toEqual([shared.id, true]);
+    const path = `/${shared.id}`;
+    const known = { 'if-none-match': String((await send('viewer', 'GET', path)).headers.get('etag')) };
+    expect((await send('viewer', 'GET', path, undefined, known)).status).toBe(304);
+    await send('clinic_admin', 'DELETE', '/clinic-default');
+    const changed = await send('viewer', 'GET', path, undefined, known);
+    expect([changed.status, changed.body?.isClinicDefault]).toEqual([200, false]);
     const own = await newDashboard('viewer', { name: 'My own', isDefault: true });
     expect((await send('viewer', 'GET', '/default')).body.id).toBe(own.id);
   });
@@ -293,6 +302,34 @@ describe('The figures of a dashboard', () => {
       { widgetId: one.id, problem: 'unknown-metric', present: null },
       { problem: null, present: { series: [{ metric: 'production' }, { metric: 'collections' }] } },
     ]);
+    const widget = `/${id}/widgets/${one.id}`;
+    expect((await send('provider', 'PATCH', widget, { title: 'Of before' })).body).toMatchObject({
+      title: 'Of before',
+    });
+    expect(outcome(await send('provider', 'PATCH', widget, { kind: 'bar' }))).toEqual([422, 'unknown-metric']);
+  });
+
+  it('are read as the client takes them, so that many at once fill no memory; who loses their role gets no more', async () => {
+    const { id } = await newDashboard('provider', { name: 'Large', isShared: true });
+    const metrics = ['production', 'collections', 'net_production', 'collection_rate', 'appointments', 'calls'];
+    const config = { metrics, granularity: 'daily', range: 'last_12_months', comparison: 'previous_year' };
+    await service.database.sql(
+      `INSERT INTO widgets (clinic_id, dashboard_id, kind, title, config)
+       SELECT $1, $2, 'line', 'Large ' || n, $3::jsonb FROM generate_series(1, 50) AS n`,
+      [clinicId, id, JSON.stringify(config)],
+    );
+    const headers = { authorization: `Bearer ${await as('viewer')}` };
+    const request = open(`${service.url}/api/v1/clinics/${clinicId}/dashboards/${id}/data`, { headers }).end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    await once(response, 'readable');
+    const become = (isActive: boolean) =>
+      service.database.sql(`UPDATE user_clinic_roles SET is_active = $2 WHERE clinic_id = $1 AND role = 'viewer'`, [
+        ...[clinicId, isActive],
+      ]);
+    await become(false);
+    const taken = text(response).then(({ length }) => length);
+    await expect(taken).rejects.toThrow('aborted');
+    await become(true);
   });
 
   it.each([

@@ -279,6 +279,23 @@ describe('The record of deliveries', () => {
   });
 });
 
+describe('The monthly clean-up', () => {
+  it('forgets deliveries after 90 days, and no younger ones', async () => {
+    await subscribe('viewer');
+    await subscribe('owner');
+    await tick(await morning('week'));
+    await statesOnceSettled();
+    await database.sql(
+      `UPDATE report_deliveries SET created_at = now() - interval '91 days'
+        WHERE user_id = (SELECT id FROM auth.users WHERE email = $1)`,
+      [person('viewer')],
+    );
+    await service.application.get(ReportSchedule, { strict: false }).clean();
+    const listed = (await call(person('clinic_admin'), 'GET', 'deliveries')).body.data;
+    expect(listed).toHaveLength(1);
+  });
+});
+
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   for (const started = Date.now(); Date.now() - started < 15_000; ) {
     if (await isSo()) return;

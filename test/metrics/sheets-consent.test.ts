@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
 import { GoogleTokens } from '../../src/modules/metrics/sheets/google-tokens.js';
 import { type Google, startGoogle } from '../support/google.js';
@@ -265,6 +266,24 @@ describe('A connected account', () => {
     const { data } = (await service.call('GET', path('credentials'), { token })).body;
     expect(data[0].status).toBe('reauthorize');
     expect((await connect()).status).toBe('active');
+  });
+
+  it('given anew while the former one is renewed stays, whatever becomes of the renewal', async () => {
+    const { id } = await connect();
+    for (const isWithdrawn of [true, false]) {
+      if (isWithdrawn) await google.control('tokens/revoke', { email: 'admin@practice.example' });
+      await expireHere();
+      const renewals = await google.count('token');
+      await google.fault({ on: 'token', kind: 'slow', delayMs: 1_000 });
+      const call = tokens().call(id, async (text) => text);
+      while ((await google.count('token')) === renewals) await pause(20);
+      expect((await connect()).status).toBe('active');
+      const given = await sealedOf(id);
+      await call;
+      expect(await sealedOf(id)).toEqual(given);
+      const { data } = (await service.call('GET', path('credentials'), { token: await as('clinic_admin') })).body;
+      expect(data[0].status).toBe('active');
+    }
   });
 
   it('cannot be moved to another row: the seal belongs to its place', async () => {

@@ -107,6 +107,11 @@ const facts = () =>
     `SELECT amount, source_reference AS reference, date::text FROM financial_metrics WHERE clinic_id = $1 ORDER BY 2`,
     [clinicId],
   );
+/** Imports that nobody would ever bring to their end, and what is stored of them. */
+const leftOvers = async () => [
+  await service.database.sql(`SELECT id, status FROM imports WHERE status IN ('receiving', 'queued', 'running')`),
+  await service.database.sql('SELECT import_id FROM import_files'),
+];
 /** What waits is due now. */
 const hurry = () =>
   service.database.sql(`UPDATE graphile_worker._private_jobs SET run_at = now() WHERE locked_at IS NULL`);
@@ -317,6 +322,7 @@ describe('A synchronisation', () => {
     const jobs = () => service.database.sql('SELECT FROM graphile_worker._private_jobs WHERE locked_at IS NOT NULL');
     while ((await jobs()).length > 0) await pause(20);
     expect(await facts()).toEqual([]);
+    expect(await leftOvers()).toEqual([[], []]);
   });
 
   it('brings rows in with the rights of whoever asked for it: when those are gone, nothing comes', async () => {
@@ -334,6 +340,24 @@ describe('A synchronisation', () => {
     const run = await runIn(id, begun.body.id, 'done', 'failed');
     await become('manager');
     expect(run).toMatchObject({ status: 'failed', problem: { code: 'forbidden' }, rowsInserted: 0 });
+    expect(await facts()).toEqual([]);
+  });
+
+  it('is no success when those rights go while its rows are read', async () => {
+    const id = await connected([header, ...someRows(2)]);
+    await google.fault({ on: 'values.get', kind: 'slow', delayMs: 1_000, after: 1 });
+    const begun = await call('POST', `spreadsheet-connections/${id}/sync`, undefined, await as('manager'));
+    while ((await google.count('values.get')) < 2) await pause(20);
+    const become = (role: string) =>
+      service.database.sql(
+        `UPDATE organisation_members SET role = $1 WHERE user_id = (SELECT id FROM profiles WHERE email = $2)`,
+        [role, demoAddress('manager', 'northside')],
+      );
+    await become('member');
+    const run = await runIn(id, begun.body.id, 'done', 'failed');
+    await become('manager');
+    expect(run).toMatchObject({ status: 'failed', problem: { code: 'nothing-imported' } });
+    expect(await connection(id)).toMatchObject({ syncStatus: 'failed' });
     expect(await facts()).toEqual([]);
   });
 });
@@ -355,6 +379,7 @@ describe('A synchronisation while Google', () => {
     expect(await sync(id)).toMatchObject({ status: 'failed', problem: { code: 'google-reauthorize' } });
     expect(await connection(id)).toMatchObject({ syncStatus: 'reauthorize', lastProblem: 'google-reauthorize' });
     expect(await facts()).toEqual([]);
+    while ((await leftOvers()).flat().length > 0) await pause(20);
     const begun = await call('POST', 'google/connect', {});
     const given = await google.consent(begun.body.authorizationUrl, { email: 'admin@practice.example' });
     await call('POST', 'google/callback', { state: given.get('state'), code: given.get('code') });
@@ -382,6 +407,16 @@ describe('A synchronisation while Google', () => {
     expect(outcome(await call('POST', `spreadsheet-connections/${id}/sync`))).toEqual([409, 'sync-under-way']);
     await hurry();
     expect(await runIn(id, runId, 'done', 'failed')).toMatchObject({ status: 'done', rowsInserted: 2, attempts: 2 });
+  });
+
+  it('limits the renewal of tokens waits and goes on', async () => {
+    const id = await connected([header, ...someRows(2)]);
+    await service.database.sql('UPDATE google_credentials SET expires_at = now()');
+    await google.fault({ on: 'token', kind: 'token-limited' });
+    const runId = await start(id);
+    expect((await runIn(id, runId, 'waiting', 'failed')).problem).toMatchObject({ code: 'google-rate-limited' });
+    await hurry();
+    expect(await runIn(id, runId, 'done', 'failed')).toMatchObject({ status: 'done', rowsInserted: 2 });
   });
 
   it.each(['unavailable', 'internal', 'slow', 'cut', 'truncated', 'malformed', 'html'] as const)(
@@ -451,17 +486,19 @@ describe('The schedule', () => {
     expect(outcome(await call('POST', `spreadsheet-connections/${id}/sync`))).toEqual([409, 'google-reauthorize']);
   });
 
-  it('closes a run that was not heard of for hours', async () => {
-    const id = await connected([header]);
-    await google.fault({ on: 'spreadsheets.get', kind: 'unavailable' });
+  it('closes a run that was not heard of for hours, and what it had taken in', async () => {
+    const id = await connected([header, ...someRows(4_500)]);
+    await google.fault({ on: 'values.get', kind: 'unavailable', after: 2 });
     const runId = await start(id);
     await runIn(id, runId, 'waiting');
+    expect((await leftOvers())[0]).toMatchObject([{ status: 'receiving' }]);
     await service.database.sql('ALTER TABLE sync_runs DISABLE TRIGGER touch_updated_at');
     await service.database.sql(`UPDATE sync_runs SET updated_at = now() - interval '3 hours' WHERE id = $1`, [runId]);
     await service.database.sql('ALTER TABLE sync_runs ENABLE TRIGGER touch_updated_at');
     await jobs().beginDue();
     expect(await runIn(id, runId, 'failed')).toMatchObject({ problem: { code: 'sync-lost' } });
     expect(await connection(id)).toMatchObject({ syncStatus: 'failed' });
+    expect(await leftOvers()).toEqual([[], []]);
   });
 
   it('forgets refused rows after 90 days, and keeps the run and its counts', async () => {

@@ -72,19 +72,23 @@ function asGoogleFailure(error: unknown): GoogleFailure {
 
 function kindOf(status: number, data: unknown): GoogleFailureKind {
   const oauth = OAuthRefusal.safeParse(data);
-  if (oauth.success) return oauthKinds[oauth.data.error] ?? (status >= 500 ? 'unavailable' : 'refused');
+  const known = oauth.success ? oauthKinds[oauth.data.error] : undefined;
+  if (known) return known;
   if (status === 403 && reasonsOf(data).some((reason) => limits.has(reason))) return 'rate-limited';
   if (status >= 500 || status === 408) return 'unavailable';
   return statusKinds[status] ?? 'refused';
 }
 
-/** RFC 6749 section 5.2. */
+/** RFC 6749 section 5.2, and what Google's token endpoint says besides when it is asked too often or is not well. */
 const oauthKinds: Record<string, GoogleFailureKind> = {
   invalid_grant: 'invalid-grant',
   invalid_token: 'invalid-grant',
   invalid_client: 'not-configured',
   unauthorized_client: 'not-configured',
   redirect_uri_mismatch: 'not-configured',
+  rate_limit_exceeded: 'rate-limited',
+  internal_failure: 'unavailable',
+  temporarily_unavailable: 'unavailable',
 };
 
 const statusKinds: Record<number, GoogleFailureKind> = {

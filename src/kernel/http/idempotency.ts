@@ -81,9 +81,9 @@ function keyOf(request: FastifyRequest): string | undefined {
   throw new InvalidRequest('The Idempotency-Key cannot be used.', { errors: [error] });
 }
 
+/** The query belongs to it: a batch with another `mode` is another request. */
 function fingerprintOf(request: FastifyRequest): string {
-  const path = request.url.split('?')[0];
   return createHash('sha256')
-    .update(`${request.method} ${path}\n${JSON.stringify(request.body ?? null)}`)
+    .update(`${request.method} ${request.url}\n${JSON.stringify(request.body ?? null)}`)
     .digest('hex');
 }

@@ -2,6 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { z } from 'zod';
 import { errorsPage } from '../errors/errors-page.js';
+import { addFurtherContent } from './operation-answers.js';
 import { Problem } from './problem.schema.js';
 
 /** Where the page is served that shows the description; what it loads lies below. */
@@ -25,6 +26,7 @@ export function describeApi(application: NestFastifyApplication): OpenAPIObject 
     })
     .build();
   const document = SwaggerModule.createDocument(application, settings);
+  addFurtherContent(document);
   document.components = {
     ...document.components,
     schemas: { ...document.components?.schemas, Problem: problemSchema() },

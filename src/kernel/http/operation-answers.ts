@@ -1,4 +1,4 @@
-import { ApiResponse } from '@nestjs/swagger';
+import { ApiResponse, type OpenAPIObject } from '@nestjs/swagger';
 import { type OperationOptions, statusOf } from './operation.decorator.js';
 
 type ResponseOptions = Parameters<typeof ApiResponse>[0];
@@ -16,13 +16,40 @@ const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD
 
 const unchanged = { status: 304, description: 'Nothing has changed since the version that `If-None-Match` names.' };
 
+/** What Nest's response cannot say by itself: it gives each of its types the same schema. Put in its place at the end. */
+const furtherContent = 'x-further-content';
+
 function success(options: OperationOptions): ResponseOptions {
   const described = { status: statusOf(options), description: 'Done.' };
-  if (options.streams) {
-    const binary = { schema: { type: 'string', format: 'binary' } };
-    return { ...described, content: Object.fromEntries(options.streams.contentTypes.map((type) => [type, binary])) };
+  const body = options.answers && { standardSchema: options.answers };
+  if (!options.streams) return { ...described, ...body };
+  const types = options.streams.contentTypes.filter((type) => !(body && isJson(type)));
+  const content = Object.fromEntries(types.map((type) => [type, binary]));
+  if (!body) return { ...described, content };
+  const completed = { ...described, ...body, [furtherContent]: content };
+  return completed;
+}
+
+const isJson = (type: string): boolean => /^application\/json(;|$)/.test(type);
+
+const binary = { schema: { type: 'string', format: 'binary' } };
+
+/** Completes the description of routes that answer JSON or a file, as the client asks. */
+export function addFurtherContent({ paths }: OpenAPIObject): void {
+  const operations = Object.values(paths).flatMap((path) => Object.values(path) as OperationObject[]);
+  for (const { responses = {} } of operations) {
+    for (const response of Object.values(responses) as FurtherResponse[]) {
+      if (!response[furtherContent]) continue;
+      response.content = { ...response.content, ...response[furtherContent] };
+      delete response[furtherContent];
+    }
   }
-  return { ...described, ...(options.answers && { standardSchema: options.answers }) };
+}
+
+type OperationObject = Partial<NonNullable<OpenAPIObject['paths'][string]['get']>>;
+interface FurtherResponse {
+  content?: object;
+  [furtherContent]?: object;
 }
 
 function refusals(options: OperationOptions, method: string): MethodDecorator[] {

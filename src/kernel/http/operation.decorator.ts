@@ -38,7 +38,10 @@ export interface OperationOptions {
   etag?: boolean | ((body: never) => string);
   /** Bodies for other statuses of success than `status`, which a handler answers through `withStatus`. */
   alsoAnswers?: Partial<Record<207, z.ZodType>>;
-  /** The handler returns a `StreamedAnswer` of one of these types in place of a body. */
+  /**
+   * The handler returns a `StreamedAnswer` of one of these types in place of a body. Where one of them is JSON, `answers`
+   * documents it; the handler itself sees to it that nothing else is in it.
+   */
   streams?: { contentTypes: readonly string[] };
   /** Takes multipart/form-data, which a parameter with `@Upload()` reads; every other route refuses it. */
   uploads?: UploadOptions;

@@ -3,6 +3,7 @@ import {
   backendError,
   entityNotFound,
   insufficientScope,
+  oauthError,
   permissionDenied,
   quotaExceeded,
   type Reply,
@@ -21,7 +22,7 @@ export type CallName = (typeof callNames)[number];
 export const faultKinds = [
   ...['unauthenticated', 'permission-denied', 'insufficient-scope', 'not-found', 'bad-request'],
   ...['rate-limited', 'usage-limit', 'internal', 'unavailable', 'slow', 'cut', 'truncated', 'malformed', 'html'],
-  'token-revoked',
+  ...['token-revoked', 'token-limited'],
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -82,6 +83,8 @@ export function refusalFor({ kind, retryAfter }: Fault): Reply | undefined {
       return apiError(400, 'INVALID_ARGUMENT', 'Request contains an invalid argument.');
     case 'rate-limited':
       return quotaExceeded(retryAfter);
+    case 'token-limited':
+      return oauthError('rate_limit_exceeded', 'Rate Limit Exceeded', 429);
     case 'usage-limit':
       return usageLimit();
     case 'internal':

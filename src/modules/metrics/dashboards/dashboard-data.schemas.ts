@@ -25,7 +25,7 @@ const Series = z
 const Shown = z.object({ from: Day, to: Day, series: z.array(Series) }).meta({ id: 'WidgetFigures' });
 export type Shown = z.input<typeof Shown>;
 
-const WidgetData = z
+export const WidgetData = z
   .object({
     widgetId: Uuid,
     present: Shown.nullable(),
@@ -38,4 +38,3 @@ const WidgetData = z
 export type WidgetData = z.input<typeof WidgetData>;
 
 export const DashboardData = z.object({ today: Day, data: z.array(WidgetData) }).meta({ id: 'DashboardData' });
-export type DashboardData = z.input<typeof DashboardData>;

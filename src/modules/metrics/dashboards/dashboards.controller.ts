@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, Headers, Param, Patch, Post, Put, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import type { StreamedAnswer } from '../../../kernel/http/answer.js';
 import { InvalidCursor, PreconditionFailed, UnknownReference } from '../../../kernel/http/http.errors.js';
 import { Operation } from '../../../kernel/http/operation.decorator.js';
 import { Uuid } from '../../../kernel/http/primitives.js';
@@ -13,6 +14,7 @@ import {
   DashboardChanges,
   Dashboards,
   DashboardsQuery,
+  dashboardVersion,
   NewDashboard,
 } from './dashboards.schemas.js';
 import { DashboardsService } from './dashboards.service.js';
@@ -49,7 +51,7 @@ export class DashboardsController {
     answers: Dashboard,
     location: '/clinics/{clinicId}/dashboards/{id}',
     idempotent: true,
-    etag: true,
+    etag: dashboardVersion,
     refusals: [TooManyDashboards],
   })
   create(
@@ -65,7 +67,7 @@ export class DashboardsController {
     summary: 'Read the dashboard that the caller sees first: the own default, else the clinic’s',
     access: clinicRole('viewer'),
     answers: Dashboard,
-    etag: true,
+    etag: dashboardVersion,
   })
   getDefault(@Param('clinicId', { schema: Uuid }) clinicId: string): Promise<Dashboard> {
     return this.dashboards.getDefault(clinicId);
@@ -101,7 +103,7 @@ export class DashboardsController {
     summary: 'Read a dashboard with its widgets',
     access: clinicRole('viewer'),
     answers: Dashboard,
-    etag: true,
+    etag: dashboardVersion,
   })
   get(
     @Param('clinicId', { schema: Uuid }) clinicId: string,
@@ -116,11 +118,12 @@ export class DashboardsController {
     summary: 'Read the figures of all widgets of a dashboard, but for goals',
     access: clinicRole('viewer'),
     answers: DashboardData,
+    streams: { contentTypes: ['application/json; charset=utf-8'] },
   })
   data(
     @Param('clinicId', { schema: Uuid }) clinicId: string,
     @Param('dashboardId', { schema: Uuid }) dashboardId: string,
-  ): Promise<DashboardData> {
+  ): Promise<StreamedAnswer> {
     return this.figures.get(clinicId, dashboardId);
   }
 
@@ -130,7 +133,7 @@ export class DashboardsController {
     summary: 'Change a dashboard of one’s own',
     access: clinicRole('viewer'),
     answers: Dashboard,
-    etag: true,
+    etag: dashboardVersion,
     refusals: [NotYourDashboard, PreconditionFailed, UnknownReference],
   })
   change(

@@ -63,6 +63,10 @@ export const Dashboard = DashboardSummary.extend({ layout: Layout, widgets: z.ar
 });
 export type Dashboard = z.input<typeof Dashboard>;
 
+/** Of which the ETag is made: what a clinic_admin decides of it is part of what is read, though not of the row. */
+export const dashboardVersion = ({ updatedAt, isClinicDefault }: { updatedAt: string; isClinicDefault: boolean }) =>
+  `${updatedAt} ${isClinicDefault}`;
+
 export const Dashboards = pageOf(DashboardSummary, 'Dashboards');
 export type Dashboards = z.input<typeof Dashboards>;
 export const DashboardsQuery = pageQuery.extend({

@@ -6,14 +6,15 @@ import { Forbidden, NotFound, UnknownReference } from '../../../kernel/http/http
 import { toPage } from '../../../kernel/http/page.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { NotYourDashboard, TooManyDashboards } from './dashboards.errors.js';
-import type {
-  Dashboard,
-  DashboardChanges,
-  DashboardSummary,
-  Dashboards,
-  DashboardsQuery,
-  Layout,
-  NewDashboard,
+import {
+  type Dashboard,
+  type DashboardChanges,
+  type DashboardSummary,
+  type Dashboards,
+  type DashboardsQuery,
+  dashboardVersion,
+  type Layout,
+  type NewDashboard,
 } from './dashboards.schemas.js';
 import type { Widget } from './widgets.schemas.js';
 
@@ -65,7 +66,7 @@ export class DashboardsService {
     // Before the row: two who choose different defaults would else each hold the row that the other one ends.
     if (changes.isDefault) await this.database.query(lockDashboardsOfCaller);
     const present = await this.lockOwn(clinicId, dashboardId);
-    assertIfMatch(ifMatch, etagOf(present.updatedAt as Date));
+    assertIfMatch(ifMatch, etagOf(versionOf(present)));
     if (changes.layout) await this.refuseUnknownWidgets(clinicId, dashboardId, changes.layout);
     if (changes.isDefault) await this.database.query(endOwnDefault, [clinicId, dashboardId]);
     const update = partialUpdate({
@@ -116,6 +117,10 @@ export class DashboardsService {
     const widgets = await this.database.query<Widget>(listWidgets, [row.clinicId, row.id]);
     return { ...row, widgets };
   }
+}
+
+function versionOf({ updatedAt, isClinicDefault }: Row): string {
+  return dashboardVersion({ updatedAt: (updatedAt as Date).toISOString(), isClinicDefault });
 }
 
 function unknown(path: string, message: string): InstanceType<typeof UnknownReference> {

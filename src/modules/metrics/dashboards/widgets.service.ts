@@ -54,7 +54,9 @@ export class WidgetsService {
     await this.dashboards.lockOwn(clinicId, dashboardId);
     const present = await this.get(clinicId, dashboardId, widgetId);
     assertIfMatch(ifMatch, etagOf(present.updatedAt as Date));
-    await this.refuseMisfit(clinicId, changes.kind ?? present.kind, changes.config ?? present.config);
+    // One whose metric is gone since can still be given another title.
+    if (changes.kind || changes.config)
+      await this.refuseMisfit(clinicId, changes.kind ?? present.kind, changes.config ?? present.config);
     const update = partialUpdate({
       table: 'public.widgets',
       where: { clinic_id: clinicId, id: widgetId },

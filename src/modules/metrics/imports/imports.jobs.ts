@@ -4,6 +4,7 @@ import { JobHandler, Scheduled } from '../../../kernel/jobs/job-handler.decorato
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { ImportRuns } from './import-runs.js';
+import { UndoRuns } from './undo-runs.js';
 
 const OneImport = z.object({ clinicId: z.uuid(), importId: z.uuid() });
 
@@ -11,6 +12,7 @@ const OneImport = z.object({ clinicId: z.uuid(), importId: z.uuid() });
 export class ImportJobs {
   constructor(
     private readonly runs: ImportRuns,
+    private readonly undoing: UndoRuns,
     private readonly transactions: Transactions,
     private readonly database: Database,
   ) {}
@@ -20,12 +22,18 @@ export class ImportJobs {
     await this.runs.run(clinicId, importId);
   }
 
+  @JobHandler('metrics.undo-import', { payload: OneImport, maxAttempts: 8 })
+  async undo({ clinicId, importId }: z.infer<typeof OneImport>): Promise<void> {
+    await this.undoing.run(clinicId, importId);
+  }
+
   /** What a crash or a cut line has left: uploads that never ended, and files whose import is over. */
   @Scheduled('23 * * * *')
   @JobHandler('metrics.sweep-imports', { payload: z.object({}) })
   async sweep(): Promise<void> {
     await this.asService(async () => {
       await this.database.query(failAbandoned);
+      await this.database.query(endAbandonedUndoing);
       await this.database.query(deleteLeftFiles);
     });
   }
@@ -47,11 +55,20 @@ export class ImportJobs {
   }
 }
 
+/** A sheet's rows have no job of their own once they are queued: the synchronisation that fetched them merges them. */
 const failAbandoned = `
   UPDATE public.imports
      SET status = 'failed', finished_at = clock_timestamp(),
-         problem = '{"code": "interrupted", "detail": "It was never received to its end.", "line": null, "column": null}'
-   WHERE status = 'receiving' AND updated_at < now() - interval '6 hours'`;
+         problem = '{"code": "interrupted", "detail": "It was given up before its end.", "line": null, "column": null}'
+   WHERE (status = 'receiving' AND updated_at < now() - interval '6 hours')
+      OR (status = 'queued' AND source = 'sheet' AND updated_at < now() - interval '6 hours')
+      OR (status = 'running' AND updated_at < now() - interval '24 hours')`;
+
+const endAbandonedUndoing = `
+  UPDATE public.imports
+     SET status = 'done', undone_by = NULL, undo_attempts = 0,
+         problem = '{"code": "interrupted", "detail": "Undoing was given up. Nothing was undone.", "line": null, "column": null}'
+   WHERE status = 'undoing' AND updated_at < now() - interval '24 hours'`;
 
 const deleteLeftFiles = `
   DELETE FROM public.import_files f USING public.imports i

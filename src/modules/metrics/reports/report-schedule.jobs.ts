@@ -8,6 +8,9 @@ import { Transactions } from '../../../kernel/tenancy/transactions.js';
 /** So many deliveries in one transaction. */
 const batch = 200;
 
+/** Three months of all clinics are many rows. */
+const cleaningTimeoutMs = 600_000;
+
 /** Finds each hour whose reports are due: at 06:00 of the clinic's Monday, and of the 1st of its month. */
 @Injectable()
 export class ReportSchedule {
@@ -21,6 +24,14 @@ export class ReportSchedule {
   @JobHandler('reports.enqueue-due', { payload: z.object({}) })
   async run(): Promise<void> {
     await this.enqueueDue(new Date());
+  }
+
+  /** Long after a period can be due no more, so that none is sent again. */
+  @Scheduled('29 3 1 * *')
+  @JobHandler('reports.clean-deliveries', { payload: z.object({}) })
+  async clean(): Promise<void> {
+    const options = { statementTimeoutMs: cleaningTimeoutMs };
+    await this.transactions.runAs({ service: 'mail reports' }, () => this.database.query(deleteOld), options);
   }
 
   /** A delivery and its job begin to exist together, and once: whoever comes second finds the row. */
@@ -60,3 +71,5 @@ const insertDue = `
    ORDER BY s.clinic_id, s.user_id, s.kind LIMIT $2
   ON CONFLICT DO NOTHING
   RETURNING id`;
+
+const deleteOld = `DELETE FROM public.report_deliveries WHERE created_at < now() - interval '90 days'`;

@@ -9,7 +9,7 @@ import { pagePolicy } from './html-page.js';
 import type { ReportKind } from './period.js';
 import { contentTypes, streamed } from './rendering.js';
 import { PeriodAhead } from './reports.errors.js';
-import { Month, ReportQuery, Week } from './reports.schemas.js';
+import { Month, Report, ReportQuery, Week } from './reports.schemas.js';
 import { ReportsService } from './reports.service.js';
 
 const description = 'JSON, a self-contained HTML page, or a PDF. A period that is not over is marked `partial`.';
@@ -23,9 +23,10 @@ export class ReportsController {
   @Get('weekly/:week')
   @Operation({
     id: 'getWeeklyReport',
-    summary: 'The report of a week against the week before and the same week of last year',
+    summary: 'The report of a week against the week before and the week of the year before, 52 weeks earlier',
     description,
     access: clinicRole('viewer'),
+    answers: Report,
     streams,
     refusals: [PeriodAhead],
   })
@@ -44,6 +45,7 @@ export class ReportsController {
     summary: 'The report of a month against the month before and the same month of last year',
     description,
     access: clinicRole('viewer'),
+    answers: Report,
     streams,
     refusals: [PeriodAhead],
   })

@@ -65,7 +65,7 @@ export class GoogleTokens {
     try {
       return await work(renewed.text);
     } catch (error) {
-      if (isUnauthorised(error)) await this.giveUp(credentialId);
+      if (isUnauthorised(error)) await this.giveUp(endRefused, [credentialId, renewed.sealed]);
       throw isUnauthorised(error) ? new GoogleReauthorize() : error;
     }
   }
@@ -102,19 +102,20 @@ export class GoogleTokens {
       const tokens = await this.accounts.refresh(
         this.vault.open(claimed.sealed, { ...refreshColumn, rowId: credentialId }),
       );
-      const values = [credentialId, ...this.sealed(credentialId, tokens)];
+      const values = [credentialId, ...this.sealed(credentialId, tokens), claimed.sealed];
       await this.asService(() => this.database.query(recordRefresh, values));
     } catch (error) {
-      await this.asService(() => this.database.query(releaseRefresh, [credentialId]));
+      await this.asService(() => this.database.query(releaseRefresh, [credentialId, claimed.sealed]));
       if (!(error instanceof GoogleFailure) || error.kind !== 'invalid-grant') throw error;
-      await this.giveUp(credentialId);
+      await this.giveUp(endRevoked, [credentialId, claimed.sealed]);
     }
   }
 
-  private async giveUp(credentialId: string): Promise<void> {
+  /** Unless the person has consented anew meanwhile: what Google refused was the token of before. */
+  private async giveUp(statement: string, values: [credentialId: string, sealed: string]): Promise<void> {
     await this.asService(async () => {
-      await this.database.query(`UPDATE ${table} SET status = 'reauthorize' WHERE id = $1`, [credentialId]);
-      await this.database.query(stopConnections, [credentialId]);
+      const ended = await this.database.first<{ id: string }>(statement, values);
+      if (ended) await this.database.query(stopConnections, [ended.id]);
     });
   }
 
@@ -161,14 +162,20 @@ const claimRefresh = `
      AND (refreshing_until IS NULL OR refreshing_until < clock_timestamp())
   RETURNING refresh_token_sealed AS sealed`;
 
-/** Google may give a new refresh token, and seldom does. */
+/** Google may give a new refresh token, and seldom does. Only of the consent that was renewed: a new one may have come. */
 const recordRefresh = `
   UPDATE ${table}
      SET access_token_sealed = $2, refresh_token_sealed = coalesce($3, refresh_token_sealed), expires_at = $4,
          refreshing_until = NULL
-   WHERE id = $1`;
+   WHERE id = $1 AND refresh_token_sealed = $5`;
 
-const releaseRefresh = `UPDATE ${table} SET refreshing_until = NULL WHERE id = $1`;
+const releaseRefresh = `UPDATE ${table} SET refreshing_until = NULL WHERE id = $1 AND refresh_token_sealed = $2`;
+
+const endRevoked = `
+  UPDATE ${table} SET status = 'reauthorize' WHERE id = $1 AND refresh_token_sealed = $2 RETURNING id`;
+
+const endRefused = `
+  UPDATE ${table} SET status = 'reauthorize' WHERE id = $1 AND access_token_sealed = $2 RETURNING id`;
 
 /** Only the token that was refused: somebody else may have renewed it meanwhile. */
 const expireToken = `UPDATE ${table} SET expires_at = now() WHERE id = $1 AND access_token_sealed = $2`;

@@ -38,7 +38,11 @@ export class SheetSync {
     const parts = await this.lookAt(task, source);
     await this.runs.noteImports(task.runId, parts.map(importOf));
     for (const part of parts) await this.takeIn(task, task.userId, source, part);
-    if (!(await this.runs.isUnderWay(task.runId))) throw new SyncOver();
+    if (!(await this.runs.isUnderWay(task.runId))) {
+      // Nobody knows these imports any more: the run that named them went with its connection.
+      for (const { importId } of parts) await this.intake.discard(task.clinicId, importId);
+      throw new SyncOver();
+    }
     const outcomes: { part: Part; outcome: ImportOutcome }[] = [];
     for (const part of parts) outcomes.push({ part, outcome: await this.intake.run(task.clinicId, part.importId) });
     return endOf(outcomes);
@@ -101,11 +105,11 @@ const importOf = ({ mapping, importId }: Part): SheetImport => ({
   ...{ mappingId: mapping.id, mappingVersion: mapping.version },
 });
 
-/** A run is a success only if each of its imports is; a sheet without rows is one. */
+/** A run is a success only if each of its imports is. That of a sheet without rows is one; one that was cut off is none. */
 function endOf(outcomes: { part: Part; outcome: ImportOutcome }[]): RunEnd {
   const total = (count: (outcome: ImportOutcome) => number) =>
     outcomes.reduce((sum, { outcome }) => sum + count(outcome), 0);
-  const failed = outcomes.find(({ outcome }) => outcome.status !== 'done' && outcome.rowsRead > 0);
+  const failed = outcomes.find(({ outcome }) => outcome.status !== 'done');
   const errors = outcomes.flatMap(({ part, outcome }) =>
     outcome.firstErrors.map((error) => ({ ...error, sheet: part.mapping.sheet })),
   );
