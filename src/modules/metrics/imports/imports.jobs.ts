@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { JobHandler, Scheduled } from '../../../kernel/jobs/job-handler.decorator.js';
+import { Jobs } from '../../../kernel/jobs/jobs.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { ImportRuns } from './import-runs.js';
@@ -15,16 +16,19 @@ export class ImportJobs {
     private readonly undoing: UndoRuns,
     private readonly transactions: Transactions,
     private readonly database: Database,
+    private readonly jobs: Jobs,
   ) {}
 
   @JobHandler('metrics.import', { payload: OneImport, maxAttempts: 8 })
   async run({ clinicId, importId }: z.infer<typeof OneImport>): Promise<void> {
     await this.runs.run(clinicId, importId);
+    await this.rollUp();
   }
 
   @JobHandler('metrics.undo-import', { payload: OneImport, maxAttempts: 8 })
   async undo({ clinicId, importId }: z.infer<typeof OneImport>): Promise<void> {
     await this.undoing.run(clinicId, importId);
+    await this.rollUp();
   }
 
   /** What a crash or a cut line has left: uploads that never ended, and files whose import is over. */
@@ -47,6 +51,13 @@ export class ImportJobs {
       await this.database.query(deleteOldChanges);
       await this.database.query(noteRemoval);
     });
+  }
+
+  /** Whoever follows an import looks at the figures next: not only with the next minute. */
+  private rollUp(): Promise<void> {
+    return this.transactions.runAs({ service: 'roll up facts' }, () =>
+      this.jobs.enqueue('metrics.roll-up', {}, { key: 'metrics.roll-up after an import' }),
+    );
   }
 
   /** A month's errors may be millions of rows. */
