@@ -43,6 +43,11 @@ interface Point {
   periodEnd: string;
   value: string | null;
   partial: boolean;
+  count: number | null;
+  minimum: string | null;
+  maximum: string | null;
+  average: string | null;
+  standardDeviation: string | null;
   compared: { periodStart: string; value: string | null; changePercent: string | null } | null;
 }
 const pointsOf = ({ body }: Answer, index = 0): Point[] => body.metrics[index].points;
@@ -84,6 +89,45 @@ describe('Metrics by period', () => {
     const answer = await read('metrics=collection_rate&from=2026-01-01&to=2026-03-31');
     expect(valuesOf(answer)).toEqual({ '2026-01-01': '50.50', '2026-02-01': null, '2026-03-01': null });
   });
+
+  it.each(['daily', 'weekly', 'monthly', 'quarterly', 'yearly'])(
+    'come to the same when they are read %s as in SQL: sums, weighted means, levels and deviations',
+    async (granularity) => {
+      await service.database.sql(
+        `INSERT INTO appointment_metrics (clinic_id, date, scheduled_count, utilization_rate)
+         SELECT $1, d::date, extract(day FROM d), extract(doy FROM d)::integer % 100 FROM generate_series('2025-06-15'::date, '2026-02-15', '3 days') d`,
+        [clinicId],
+      );
+      await service.database.sql(
+        `INSERT INTO patient_metrics (clinic_id, date, active_patients)
+         SELECT $1, d::date, 1000 + extract(doy FROM d) FROM generate_series('2025-06-15'::date, '2026-02-15', '9 days') d`,
+        [clinicId],
+      );
+      await enter('production', { '2025-12-31': 10.5, '2026-01-01': -3, '2025-07-01': 7, '2025-07-02': 9 });
+      const metrics = ['production', 'utilization', 'active_patients'];
+      const answer = await read(`metrics=${metrics}&granularity=${granularity}&from=2025-08-06&to=2026-01-14`);
+      const shown = metrics.flatMap((metric, index) =>
+        answer.body.metrics[index].points
+          .filter(({ value }: Point) => value !== null)
+          .map(({ periodStart, periodEnd, value, count, minimum, maximum, average, standardDeviation }: Point) => ({
+            ...{ metric, periodStart, periodEnd, value: Number(value), count },
+            ...{ minimum: Number(minimum), maximum: Number(maximum) },
+            ...{ average: Number(average), deviation: Number(standardDeviation) },
+          })),
+      );
+      const expected = await service.database.sql(
+        `SELECT d.code AS metric, a.period_start::text AS "periodStart", a.period_end::text AS "periodEnd", round(a.value, 2)::float AS value,
+                a.count, a.minimum::float AS minimum, a.maximum::float AS maximum, round(a.average::numeric, 4)::float AS average,
+                round(a.standard_deviation::numeric, 4)::float AS deviation
+           FROM metric_roll_ups a JOIN metric_definitions d ON d.id = a.metric_definition_id
+          WHERE a.clinic_id = $1 AND a.aggregation_type = $2 AND d.code = ANY ($3) AND a.provider_id IS NULL
+            AND a.period_end >= '2025-08-06' AND a.period_start <= '2026-01-14' ORDER BY array_position($3, d.code), a.period_start`,
+        [clinicId, granularity, metrics],
+      );
+      expect(shown.length).toBeGreaterThan(4);
+      expect(shown).toEqual(expected);
+    },
+  );
 
   it('are partial until the period has ended at the clinic', async () => {
     const answer = await read(`metrics=production&granularity=daily&from=${dayFromToday(-1)}&to=${dayFromToday(1)}`);

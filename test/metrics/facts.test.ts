@@ -295,7 +295,7 @@ describe('Values of facts', () => {
       ...kinds.financial.body,
       notes: 'a\u0000b',
     });
-    expect(outcome(notes).slice(0, 2)).toEqual([422, 'rule-violated']);
+    expect(outcome(notes)).toEqual([400, 'invalid-request', ['notes']]);
   });
 });
 
