@@ -7,8 +7,8 @@ import { clinicRows, declareAccess, everyRow } from '../support/declare-access.j
  * keep them would cost more than half of the rows, and save the reading of seven for one. Nor are composite metrics kept:
  * they are worked out from the roll-ups of their parts.
  *
- * Days are taken from the facts, months from the days. All of it is made under a lock on the clinic: two workers that recompute one day from what each of them sees would leave whichever
- * wrote last, not whichever saw most.
+ * Days are taken from the facts, months from the days. All of it is made under a lock on the clinic: two workers that
+ * recompute one day from what each of them sees would leave whichever wrote last, not whichever saw most.
  */
 export class CreateMetricAggregations1795219203200 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
@@ -71,7 +71,7 @@ const aggregations = `
     clinic_id uuid NOT NULL,
     metric_definition_id uuid NOT NULL,
     provider_id uuid,
-    aggregation_type text NOT NULL,
+    aggregation_type text COLLATE "C" NOT NULL,
     period_start date NOT NULL,
     period_end date NOT NULL,
     count integer NOT NULL,
@@ -239,9 +239,13 @@ const merging = `
   COMMENT ON FUNCTION app.after_roll_up IS 'What follows when the roll-ups of clinics have changed, in the same transaction';
 
   CREATE FUNCTION app.roll_up_days(p_clinics uuid[], p_dates date[]) RETURNS integer
-    LANGUAGE sql SET search_path = '' AS $$
-    SELECT app.merge_roll_ups('daily', p_clinics, p_dates) + app.merge_roll_ups('monthly', p_clinics, p_dates)
-  $$;
+    LANGUAGE plpgsql SET search_path = '' AS $$
+  DECLARE
+    v_days integer := app.merge_roll_ups('daily', p_clinics, p_dates);
+  BEGIN
+    -- In a statement of its own: months are made of the days that were just written.
+    RETURN v_days + app.merge_roll_ups('monthly', p_clinics, p_dates);
+  END $$;
   COMMENT ON FUNCTION app.roll_up_days IS 'Days as pairs of clinic and date; the caller holds the lock on the clinics';
 `;
 

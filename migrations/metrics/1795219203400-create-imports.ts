@@ -65,6 +65,7 @@ const imports = `
     finished_at timestamptz,
     undone_at timestamptz,
     undone_by uuid,
+    undo_attempts integer NOT NULL DEFAULT 0,
     details_removed_at timestamptz,
     created_by uuid,
     updated_by uuid,
@@ -77,12 +78,13 @@ const imports = `
     CONSTRAINT imports_target_table_check CHECK (target_table IN (${targets})),
     CONSTRAINT imports_mode_check CHECK (mode IN ('insert', 'upsert')),
     CONSTRAINT imports_status_check CHECK
-      (status IN ('receiving', 'queued', 'running', 'done', 'failed', 'cancelled', 'undone'))
+      (status IN ('receiving', 'queued', 'running', 'done', 'failed', 'cancelled', 'undoing', 'undone'))
   );
   COMMENT ON TABLE public.imports IS 'Files, rows and sheets that were brought into the facts of a clinic, and what came of them';
   COMMENT ON COLUMN public.imports.mapping IS 'As it was when the import was asked for, whatever became of a saved one since';
+  COMMENT ON COLUMN public.imports.undone_by IS 'Whoever has asked for undoing, from then on: it is done as this person';
   CREATE INDEX imports_clinic_id_idx ON public.imports (clinic_id, id DESC);
-  CREATE INDEX imports_open_idx ON public.imports (updated_at) WHERE status IN ('receiving', 'queued', 'running');
+  CREATE INDEX imports_open_idx ON public.imports (updated_at) WHERE status IN ('receiving', 'queued', 'running', 'undoing');
 `;
 
 /** The states as data; the same table stands in import-states.ts, and a test compares the two. */
@@ -93,7 +95,8 @@ const transitions = `
       'receiving queued', 'receiving failed',
       'queued running', 'queued cancelled', 'queued failed',
       'running done', 'running failed',
-      'done undone'
+      'done undoing',
+      'undoing undone', 'undoing done'
     ]) THEN
       RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'import-state',
         DETAIL = format('An import that is %s cannot become %s.', OLD.status, NEW.status);
@@ -213,7 +216,10 @@ async function declareImports(queryRunner: QueryRunner): Promise<void> {
       super_admin: { select: { rows: everyRow }, insert: { rows: everyRow }, update: { rows: everyRow } },
       service_role: {
         select: { rows: everyRow },
-        update: { rows: everyRow, columns: ['status', 'attempts', ...outcome, 'details_removed_at'] },
+        update: {
+          rows: everyRow,
+          columns: ['status', 'attempts', ...outcome, 'undone_by', 'undo_attempts', 'details_removed_at'],
+        },
       },
     },
     audit: false,

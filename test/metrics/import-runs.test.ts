@@ -7,6 +7,7 @@ import { ImportRuns } from '../../src/modules/metrics/imports/import-runs.js';
 import { importStatuses, importTransitions } from '../../src/modules/metrics/imports/import-states.js';
 import { ImportJobs } from '../../src/modules/metrics/imports/imports.jobs.js';
 import type { SourceRow } from '../../src/modules/metrics/imports/rows.js';
+import { UndoRuns } from '../../src/modules/metrics/imports/undo-runs.js';
 import { followed, upload } from '../support/imports.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
@@ -41,6 +42,7 @@ async function send(content: string, token = admin): Promise<Answer> {
 }
 const runs = () => service.application.get(ImportRuns, { strict: false });
 const jobs = () => service.application.get(ImportJobs, { strict: false });
+const undoing = () => service.application.get(UndoRuns, { strict: false });
 const countOf = async (table: string) =>
   (await service.database.sql(`SELECT FROM ${table} WHERE clinic_id = $1`, [clinicId])).length;
 
@@ -97,29 +99,16 @@ describe('Cancelling', () => {
 
 describe('A worker that is killed in the middle of the merge', () => {
   it('leaves nothing half-written; the next one brings every row in, once', async () => {
-    await service.database.sql(`
-      CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$`);
-    await service.database.sql(
-      `CREATE TRIGGER zz_dawdle AFTER INSERT ON financial_metrics FOR EACH STATEMENT EXECUTE FUNCTION public.dawdle()`,
-    );
+    await dawdleAfter('INSERT');
     const answer = await send(fileOf(2_000));
     const worker = startWorker();
-    await until(
-      async () =>
-        (
-          await service.database.sql(
-            `SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`,
-          )
-        ).length > 0,
-    );
+    await until(isDawdling);
     worker.kill('SIGKILL');
     const [claimed] = await service.database.sql('SELECT status, attempts FROM imports WHERE id = $1', [
       answer.body.id,
     ]);
     expect([claimed, await countOf('financial_metrics')]).toEqual([{ status: 'running', attempts: 1 }, 0]);
-    await service.database.sql(`UPDATE graphile_worker._private_jobs SET locked_at = now() - interval '2 minutes'`);
-    await service.database.sql(`UPDATE jobs.workers SET seen_at = now() - interval '2 minutes'`);
-    await service.database.sql(`INSERT INTO jobs.workers VALUES ('another that lives', now())`);
+    await passAMinute();
     await service.database.sql('DROP TRIGGER zz_dawdle ON financial_metrics');
     const heir = startWorker();
     const done = await followed(service, admin, answer);
@@ -127,19 +116,109 @@ describe('A worker that is killed in the middle of the merge', () => {
     expect(done).toMatchObject({ status: 'done', rowsRead: 2_000, inserted: 2_000, rejected: 0 });
     expect(await countOf('financial_metrics')).toBe(2_000);
   });
+});
 
-  function startWorker(): ChildProcess {
-    const { config, database } = service;
-    const env = {
-      PATH: process.env.PATH,
-      NODE_ENV: 'test',
-      LOG_LEVEL: 'silent',
-      DATA_DIR: config.dataDir,
-      DATABASE_URL: database.apiUrl,
-      MIGRATION_DATABASE_URL: database.adminUrl,
+describe('Undoing', () => {
+  const done = async (rows: number) => (await runs().run(clinicId, (await send(fileOf(rows))).body.id)).id;
+  const undo = (id: string) => service.call('POST', `/clinics/${clinicId}/imports/${id}/undo`, { token: admin });
+  const read = async (id: string) =>
+    (await service.call('GET', `/clinics/${clinicId}/imports/${id}`, { token: admin })).body;
+
+  it('of 50,000 rows, changed ones among them, is quick although no statistics know them yet', async () => {
+    const columns = [...mapping.columns, { column: 'Ref', field: 'sourceReference' }];
+    const referenced = (amount: number) =>
+      `Date,Amount,Ref\n${Array.from({ length: 50_000 }, (_, row) => `2024-0${1 + (row % 9)}-01,${row + amount},r${row}\n`).join('')}`;
+    const bring = async (amount: number) => {
+      const fields = { table: 'financial_metrics', mapping: { ...mapping, columns } };
+      const { body } = await upload(service, `/clinics/${clinicId}/imports`, admin, {
+        fields,
+        content: referenced(amount),
+      });
+      return runs().run(clinicId, body.id);
     };
-    return spawn(process.execPath, ['dist/src/worker.js'], { env, stdio: 'inherit' });
-  }
+    const sum = async () =>
+      (await service.database.sql('SELECT count(*)::integer, sum(amount)::text FROM financial_metrics'))[0];
+    const first = await bring(0);
+    const before = await sum();
+    expect(await bring(0)).toMatchObject({ unchanged: 50_000 });
+    const second = await bring(0.5);
+    expect([first.inserted, second.updated]).toEqual([50_000, 50_000]);
+    for (const [{ id }, left] of [
+      [second, before],
+      [first, { count: 0, sum: null }],
+    ] as const) {
+      const asked = performance.now();
+      expect((await undo(id)).status).toBe(202);
+      await undoing().run(clinicId, id);
+      // Each row compared with every other one takes minutes.
+      expect(performance.now() - asked).toBeLessThan(30_000);
+      expect([(await read(id)).status, await sum()]).toEqual(['undone', left]);
+    }
+  }, 120_000);
+
+  it('waits as a job; when rows were changed meanwhile nothing is undone, and the import says why', async () => {
+    const id = await done(5);
+    expect((await undo(id)).body).toMatchObject({ status: 'undoing' });
+    expect(outcome(await undo(id))).toEqual([409, 'import-state']);
+    await service.database.sql(`UPDATE financial_metrics SET amount = 99 WHERE amount = 3`);
+    await undoing().run(clinicId, id);
+    expect(await read(id)).toMatchObject({
+      status: 'done',
+      problem: {
+        code: 'changed-since-import',
+        detail: '1 row was changed or deleted after the import. Nothing was undone.',
+      },
+      undoneAt: null,
+      undoneBy: null,
+    });
+    expect(await countOf('financial_metrics')).toBe(5);
+    expect(outcome(await undo(id))).toEqual([409, 'changed-since-import']);
+  });
+
+  it('is done with the rights that whoever asked has then: a former admin undoes nothing, also no half', async () => {
+    const id = await done(5);
+    const becomes = (role: string) =>
+      service.database.sql(
+        `UPDATE user_clinic_roles SET role = $1 WHERE clinic_id = $2 AND user_id = (SELECT id FROM auth.users WHERE email = $3)`,
+        [role, clinicId, demoAddress('staff', 'northside')],
+      );
+    await becomes('clinic_admin');
+    const token = await as('staff');
+    expect((await service.call('POST', `/clinics/${clinicId}/imports/${id}/undo`, { token })).status).toBe(202);
+    await becomes('staff');
+    await undoing().run(clinicId, id);
+    expect(await read(id)).toMatchObject({ status: 'done', problem: { code: 'forbidden' } });
+    expect(await countOf('financial_metrics')).toBe(5);
+  });
+
+  it('whose worker is killed in the middle leaves all as it was; the next one undoes it', async () => {
+    const id = await done(2_000);
+    await dawdleAfter('DELETE');
+    const answer = await undo(id);
+    const worker = startWorker();
+    await until(isDawdling);
+    worker.kill('SIGKILL');
+    expect([(await read(id)).status, await countOf('financial_metrics')]).toEqual(['undoing', 2_000]);
+    await passAMinute();
+    await service.database.sql('DROP TRIGGER zz_dawdle ON financial_metrics');
+    const heir = startWorker();
+    const undone = await followed(service, admin, answer);
+    heir.kill('SIGTERM');
+    expect([undone.status, await countOf('financial_metrics')]).toEqual(['undone', 0]);
+  });
+
+  it('that was given up leaves the import done', async () => {
+    const id = await done(1);
+    await undo(id);
+    await service.database.sql('ALTER TABLE imports DISABLE TRIGGER touch_updated_at');
+    await service.database.sql(`UPDATE imports SET updated_at = now() - interval '25 hours' WHERE id = $1`, [id]);
+    await service.database.sql('ALTER TABLE imports ENABLE TRIGGER touch_updated_at');
+    await jobs().sweep();
+    expect(await read(id)).toMatchObject({ status: 'done', problem: { code: 'interrupted' } });
+    expect((await undo(id)).status).toBe(202);
+    await undoing().run(clinicId, id);
+    expect((await read(id)).status).toBe('undone');
+  });
 });
 
 describe('Two runs of one import at once', () => {
@@ -202,12 +281,28 @@ describe('Rows that another module hands over', () => {
   });
 });
 
+describe('Rows that were handed over and are given up', () => {
+  it('fail their import, and nothing is kept of them; one that is over stays as it is', async () => {
+    const { id } = (await send(fileOf(3))).body;
+    await service.application.get(ImportIntake, { strict: false }).discard(clinicId, id);
+    expect(await runs().run(clinicId, id)).toMatchObject({ status: 'failed', problem: { code: 'interrupted' } });
+    expect([await countOf('import_files'), await countOf('financial_metrics')]).toEqual([0, 0]);
+    const done = await runs().run(clinicId, (await send(fileOf(3))).body.id);
+    await service.application.get(ImportIntake, { strict: false }).discard(clinicId, done.id);
+    expect(await runs().run(clinicId, done.id)).toMatchObject({ status: 'done', inserted: 3 });
+  });
+});
+
 describe('What is left behind', () => {
-  it('by uploads that never ended is swept: they have failed, and their pieces go', async () => {
+  it.each([
+    ['uploads that never ended', 'file', 'receiving', 7],
+    ['sheets that nobody merges any more', 'sheet', 'queued', 7],
+    ['runs that were given up', 'file', 'running', 25],
+  ])('by %s is swept: they have failed, and their pieces go', async (_, source, status, hours) => {
     const [{ id } = { id: '' }] = await service.database.sql<{ id: string }>(
-      `INSERT INTO imports (clinic_id, source, name, format, target_table, mode, mapping, updated_at)
-       VALUES ($1, 'file', 'cut off', 'csv', 'financial_metrics', 'upsert', '{}', now() - interval '7 hours') RETURNING id`,
-      [clinicId],
+      `INSERT INTO imports (clinic_id, source, name, format, target_table, mode, mapping, status, updated_at)
+       VALUES ($1, $2, 'cut off', 'csv', 'financial_metrics', 'upsert', '{}', $3, now() - make_interval(hours => $4)) RETURNING id`,
+      [clinicId, source, status, hours],
     );
     await service.database.sql(`INSERT INTO import_files VALUES ($1, $2, 0, 'x')`, [clinicId, id]);
     await jobs().sweep();
@@ -215,6 +310,24 @@ describe('What is left behind', () => {
       id,
     ]);
     expect([swept, await countOf('import_files')]).toEqual([{ status: 'failed', code: 'interrupted' }, 0]);
+  });
+
+  it('by nobody yet is left alone: a file that waits in the queue, and what came lately', async () => {
+    const waiting = [
+      ['file', 'queued', 30],
+      ['sheet', 'queued', 5],
+      ['file', 'running', 23],
+    ] as const;
+    for (const [source, status, hours] of waiting)
+      await service.database.sql(
+        `INSERT INTO imports (clinic_id, source, name, format, target_table, mode, mapping, status, updated_at)
+         VALUES ($1, $2, 'waits', 'csv', 'financial_metrics', 'upsert', '{}', $3, now() - make_interval(hours => $4))`,
+        [clinicId, source, status, hours],
+      );
+    await jobs().sweep();
+    const states = await service.database.sql(`SELECT status FROM imports WHERE name = 'waits' ORDER BY status`);
+    expect(states.map(({ status }) => status)).toEqual(['queued', 'queued', 'running']);
+    await service.database.sql(`DELETE FROM imports WHERE name = 'waits'`);
   });
 
   it('by imports is cleaned after 90 days; what they brought stays for ever', async () => {
@@ -237,4 +350,40 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
     if (Date.now() > deadline) throw new Error(`Waited in vain until ${isSo}.`);
     await pause(20);
   }
+}
+
+function startWorker(): ChildProcess {
+  const { config, database } = service;
+  const env = {
+    PATH: process.env.PATH,
+    NODE_ENV: 'test',
+    LOG_LEVEL: 'silent',
+    DATA_DIR: config.dataDir,
+    DATABASE_URL: database.apiUrl,
+    MIGRATION_DATABASE_URL: database.adminUrl,
+  };
+  return spawn(process.execPath, ['dist/src/worker.js'], { env, stdio: 'inherit' });
+}
+
+/** Makes statements on the facts last long enough to be killed in their middle. */
+async function dawdleAfter(event: 'INSERT' | 'DELETE'): Promise<void> {
+  await service.database.sql(`
+    CREATE OR REPLACE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$`);
+  await service.database.sql(
+    `CREATE TRIGGER zz_dawdle AFTER ${event} ON financial_metrics FOR EACH STATEMENT EXECUTE FUNCTION public.dawdle()`,
+  );
+}
+
+async function isDawdling(): Promise<boolean> {
+  const sleeping = await service.database.sql(
+    `SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()`,
+  );
+  return sleeping.length > 0;
+}
+
+/** As the minute that passes until a dead worker's jobs are given back. */
+async function passAMinute(): Promise<void> {
+  await service.database.sql(`UPDATE graphile_worker._private_jobs SET locked_at = now() - interval '2 minutes'`);
+  await service.database.sql(`UPDATE jobs.workers SET seen_at = now() - interval '2 minutes'`);
+  await service.database.sql(`INSERT INTO jobs.workers VALUES ('another that lives', now()) ON CONFLICT DO NOTHING`);
 }

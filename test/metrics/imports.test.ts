@@ -206,6 +206,7 @@ describe('A dry run', () => {
 
 const undo = async (id: string, role = 'clinic_admin') =>
   service.call('POST', `/clinics/${clinicId}/imports/${id}/undo`, { token: await as(role) });
+const undone = async (id: string) => followed(service, await as('clinic_admin'), await undo(id));
 
 describe('Undoing', () => {
   it('puts back exactly what the import changed, and only once', async () => {
@@ -220,8 +221,11 @@ describe('Undoing', () => {
       fields: { ...fields, mapping: changing },
     });
     expect(counts(second)).toMatchObject({ inserted: 1, updated: 1 });
-    const undone = await undo(second.id);
-    expect([undone.status, undone.body.status]).toEqual([200, 'undone']);
+    const answer = await undo(second.id);
+    expect([answer.status, answer.body.status]).toEqual([202, 'undoing']);
+    expect(answer.headers.get('location')).toBe(`/api/v1/clinics/${clinicId}/imports/${second.id}`);
+    const followedUp = await followed(service, await as('clinic_admin'), answer);
+    expect(followedUp).toMatchObject({ status: 'undone', problem: null, undoneBy: followedUp.createdBy });
     expect(await facts('id, date::text, amount, category, notes, source_reference, import_id, created_by')).toEqual(
       before,
     );
@@ -235,7 +239,7 @@ describe('Undoing', () => {
     const third = await imported({ content: file.replace('100.00', '102') });
     expect(outcome(await undo(first.id))).toEqual([409, 'changed-since-import']);
     expect(outcome(await undo(second.id))).toEqual([409, 'changed-since-import']);
-    for (const { id } of [third, second, first]) expect((await undo(id)).status).toBe(200);
+    for (const { id } of [third, second, first]) expect((await undone(id)).status).toBe('undone');
     expect(await facts()).toEqual([]);
     const sources = await service.database.sql('SELECT FROM fact_sources WHERE clinic_id = $1', [clinicId]);
     expect(sources).toEqual([]);
@@ -254,10 +258,36 @@ describe('Undoing', () => {
     const done = await imported({ content: file });
     expect(outcome(await undo(done.id, 'staff'))).toEqual([403, 'role-too-low']);
     const both = await Promise.all([undo(done.id), undo(done.id)]);
-    expect(both.map(({ status }) => status).sort()).toEqual([200, 409]);
+    expect(both.map(({ status }) => status).sort()).toEqual([202, 409]);
+    const accepted = both.find(({ status }) => status === 202) as Answer;
+    expect((await followed(service, await as('clinic_admin'), accepted)).status).toBe('undone');
     const old = await imported({ content: file });
     await service.database.sql(`UPDATE imports SET finished_at = now() - interval '31 days' WHERE id = $1`, [old.id]);
     expect(outcome(await undo(old.id))).toEqual([409, 'import-state']);
+  });
+});
+
+describe('The apostrophe that an export puts before = + - @', () => {
+  it('is taken off texts again; any other apostrophe stays', async () => {
+    const withNotes = { ...mapping, columns: [...mapping.columns, { column: 'Note', field: 'notes' }] };
+    const notes = [`'=1+1`, `'+49 30`, `'-`, `'@home`, `'s Graven`, `''=x`, `'`, `=1+1`];
+    const done = await imported({
+      content: `Date,Amount,Ref,Note\n${notes.map((note, at) => `2025-03-0${at + 1},1,'=r${at},${note}`).join('\n')}\n`,
+      fields: { ...fields, mapping: withNotes },
+    });
+    expect(counts(done)).toMatchObject({ inserted: 8, rejected: 0 });
+    const kept = await facts('source_reference, notes, date, amount');
+    expect(kept.map(({ notes: note }) => note)).toEqual([
+      '=1+1',
+      '+49 30',
+      '-',
+      '@home',
+      `'s Graven`,
+      `''=x`,
+      `'`,
+      '=1+1',
+    ]);
+    expect(kept[0]).toMatchObject({ source_reference: '=r0' });
   });
 });
 

@@ -287,6 +287,32 @@ describe('The nightly verification', () => {
   });
 });
 
+describe('A read of roll-ups', () => {
+  it('enters the index by clinic, granularity, metric and day also under the policies', async () => {
+    await service.database.sql(
+      `INSERT INTO financial_metrics (clinic_id, date, metric_type, amount, provider_id)
+       SELECT p.clinic_id, d::date, 'production', 7, p.id FROM providers p, generate_series('2024-01-01'::date, '2026-06-30', '1 day') d`,
+    );
+    await jobs.rollUp();
+    await service.database.sql('ANALYZE metric_aggregations');
+    const client = new pg.Client(service.database.adminUrl);
+    await client.connect();
+    try {
+      await client.query(`BEGIN; SET LOCAL ROLE authenticated`);
+      const { rows } = await client.query<Record<string, string>>(
+        `EXPLAIN SELECT value FROM metric_aggregations WHERE clinic_id = $1 AND aggregation_type = $2
+            AND metric_definition_id = $3 AND period_start BETWEEN $4 AND $5`,
+        [northside.clinicId, 'monthly', northside.clinicId, '2026-01-01', '2026-03-31'],
+      );
+      const condition = rows.map((row) => row['QUERY PLAN'] ?? '').find((line) => line.includes('Index Cond'));
+      for (const column of ['clinic_id', 'aggregation_type', 'metric_definition_id', 'period_start'])
+        expect(condition).toContain(column);
+    } finally {
+      await client.end();
+    }
+  });
+});
+
 describe('Metric values over any days', () => {
   it('are those of the older systems by name, rates included, for whoever may see the clinic', async () => {
     await produce(northside, '2026-01-05', 200);

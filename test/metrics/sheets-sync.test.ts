@@ -107,6 +107,11 @@ const facts = () =>
     `SELECT amount, source_reference AS reference, date::text FROM financial_metrics WHERE clinic_id = $1 ORDER BY 2`,
     [clinicId],
   );
+/** Imports that nobody would ever bring to their end, and what is stored of them. */
+const leftOvers = async () => [
+  await service.database.sql(`SELECT id, status FROM imports WHERE status IN ('receiving', 'queued', 'running')`),
+  await service.database.sql('SELECT import_id FROM import_files'),
+];
 /** What waits is due now. */
 const hurry = () =>
   service.database.sql(`UPDATE graphile_worker._private_jobs SET run_at = now() WHERE locked_at IS NULL`);
@@ -317,6 +322,7 @@ describe('A synchronisation', () => {
     const jobs = () => service.database.sql('SELECT FROM graphile_worker._private_jobs WHERE locked_at IS NOT NULL');
     while ((await jobs()).length > 0) await pause(20);
     expect(await facts()).toEqual([]);
+    expect(await leftOvers()).toEqual([[], []]);
   });
 
   it('brings rows in with the rights of whoever asked for it: when those are gone, nothing comes', async () => {
@@ -373,6 +379,7 @@ describe('A synchronisation while Google', () => {
     expect(await sync(id)).toMatchObject({ status: 'failed', problem: { code: 'google-reauthorize' } });
     expect(await connection(id)).toMatchObject({ syncStatus: 'reauthorize', lastProblem: 'google-reauthorize' });
     expect(await facts()).toEqual([]);
+    while ((await leftOvers()).flat().length > 0) await pause(20);
     const begun = await call('POST', 'google/connect', {});
     const given = await google.consent(begun.body.authorizationUrl, { email: 'admin@practice.example' });
     await call('POST', 'google/callback', { state: given.get('state'), code: given.get('code') });
@@ -479,17 +486,19 @@ describe('The schedule', () => {
     expect(outcome(await call('POST', `spreadsheet-connections/${id}/sync`))).toEqual([409, 'google-reauthorize']);
   });
 
-  it('closes a run that was not heard of for hours', async () => {
-    const id = await connected([header]);
-    await google.fault({ on: 'spreadsheets.get', kind: 'unavailable' });
+  it('closes a run that was not heard of for hours, and what it had taken in', async () => {
+    const id = await connected([header, ...someRows(4_500)]);
+    await google.fault({ on: 'values.get', kind: 'unavailable', after: 2 });
     const runId = await start(id);
     await runIn(id, runId, 'waiting');
+    expect((await leftOvers())[0]).toMatchObject([{ status: 'receiving' }]);
     await service.database.sql('ALTER TABLE sync_runs DISABLE TRIGGER touch_updated_at');
     await service.database.sql(`UPDATE sync_runs SET updated_at = now() - interval '3 hours' WHERE id = $1`, [runId]);
     await service.database.sql('ALTER TABLE sync_runs ENABLE TRIGGER touch_updated_at');
     await jobs().beginDue();
     expect(await runIn(id, runId, 'failed')).toMatchObject({ problem: { code: 'sync-lost' } });
     expect(await connection(id)).toMatchObject({ syncStatus: 'failed' });
+    expect(await leftOvers()).toEqual([[], []]);
   });
 
   it('forgets refused rows after 90 days, and keeps the run and its counts', async () => {

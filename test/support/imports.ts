@@ -23,14 +23,14 @@ export function upload(service: Service, path: string, token: string | undefined
 
 const patienceMs = 30_000;
 
-/** Waits until an import is over, as a client does who follows it. */
+/** Waits until an import is over, or is undone, as a client does who follows it. */
 export async function followed(service: Service, token: string, answer: Answer): Promise<Answer['body']> {
   if (answer.status !== 202) throw new Error(`The import was not taken: ${answer.text}`);
   const path = String(answer.headers.get('location')).replace('/api/v1', '');
   const deadline = Date.now() + patienceMs;
   while (Date.now() < deadline) {
     const { body } = await service.call('GET', path, { token });
-    if (!['receiving', 'queued', 'running'].includes(body.status)) return body;
+    if (!['receiving', 'queued', 'running', 'undoing'].includes(body.status)) return body;
     await pause(25);
   }
   throw new Error(`The import at ${path} does not end.`);

@@ -36,11 +36,34 @@ export async function answeredWithin<T>(client: ClientBase, milliseconds: number
  * sent behind one would be read as its rows: so the connection, which must be idle, does not pipeline meanwhile.
  */
 export async function copyInto(client: ClientBase, text: string, source: Iterable<string>): Promise<void> {
+  await withoutPipelining(client, () =>
+    pipeline(Readable.from(source, { objectMode: false }), client.query(copyFrom(text))),
+  );
+}
+
+/** Hands on what COPY ... TO STDOUT writes, row by row. The bytes are the connection's: they change with the next row. */
+export async function copyOut(client: ClientBase, text: string, take: (row: Buffer) => void): Promise<void> {
+  await withoutPipelining(
+    client,
+    () =>
+      new Promise<void>((resolve, reject) => {
+        client.query({
+          submit: (connection: { query(text: string): void }) => connection.query(text),
+          handleCopyData: ({ chunk }: { chunk: Buffer }) => take(chunk),
+          handleCommandComplete: () => undefined,
+          handleReadyForQuery: resolve,
+          handleError: reject,
+        });
+      }),
+  );
+}
+
+async function withoutPipelining<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
   const connection = client as ClientBase & { pipeline: boolean };
   const pipelines = connection.pipeline;
   connection.pipeline = false;
   try {
-    await pipeline(Readable.from(source, { objectMode: false }), client.query(copyFrom(text)));
+    return await work();
   } finally {
     connection.pipeline = pipelines;
   }

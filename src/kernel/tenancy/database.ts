@@ -28,6 +28,14 @@ export class Database {
   }
 
   /**
+   * COPY ... TO STDOUT in the running transaction, which a statement must have opened. As fast as the server writes, so
+   * only for what memory can hold; the bytes of a row are its own until the next one comes.
+   */
+  copyTo(text: string, take: (row: Buffer) => void): Promise<void> {
+    return currentStore().transaction.copyTo(text, take);
+  }
+
+  /**
    * Runs work in a transaction of its own with the same context, committed when it returns. For steps around slow work
    * (hashing, a provider's answer) during which no connection may be held.
    */

@@ -18,6 +18,7 @@ export type ServiceReason =
   | 'check readiness'
   | 'merge imports'
   | 'run imports'
+  | 'undo imports'
   | 'clean up imports'
   | 'mail reports'
   | 'send mail';

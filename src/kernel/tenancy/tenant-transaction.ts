@@ -1,5 +1,5 @@
 import type { Pool, PoolClient, QueryConfig, QueryResult, QueryResultRow } from 'pg';
-import { answeredWithin, copyInto, inOneWrite } from '../database/connection.js';
+import { answeredWithin, copyInto, copyOut, inOneWrite } from '../database/connection.js';
 import { firstCause, isConnectionFailure } from '../database/failures.js';
 import { namedStatement } from '../database/statements.js';
 
@@ -78,18 +78,13 @@ export class TenantTransaction {
    * the context must hold before the first row is read.
    */
   async copyFrom(text: string, source: Iterable<string>): Promise<void> {
-    if (this.finished || this.client === undefined) throw new Error('COPY needs an open transaction.');
-    if (this.failure !== undefined) throw this.failure;
-    const client = await this.client;
-    this.cost.flights += 1;
-    this.cost.statements += 1;
-    try {
-      await answeredWithin(client, this.options.silenceMs, copyInto(client, text, source));
-      this.wrote = true;
-    } catch (error) {
-      this.failure ??= error;
-      throw error;
-    }
+    await this.copy((client) => copyInto(client, text, source));
+    this.wrote = true;
+  }
+
+  /** COPY ... TO STDOUT, in a transaction that is open for the same reason. A row's bytes hold until the next row. */
+  copyTo(text: string, take: (row: Buffer) => void): Promise<void> {
+    return this.copy((client) => copyOut(client, text, take));
   }
 
   /** Whether a connection is held. */
@@ -187,6 +182,20 @@ export class TenantTransaction {
     this.cost.statements += 1;
     const answer = client.query<Row>(this.named(this.prelude.role, text, values));
     return answeredWithin(client, this.options.silenceMs, answer);
+  }
+
+  private async copy<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    if (this.finished || this.client === undefined) throw new Error('COPY needs an open transaction.');
+    if (this.failure !== undefined) throw this.failure;
+    const client = await this.client;
+    this.cost.flights += 1;
+    this.cost.statements += 1;
+    try {
+      return await answeredWithin(client, this.options.silenceMs, work(client));
+    } catch (error) {
+      this.failure ??= error;
+      throw error;
+    }
   }
 
   private named(role: string, text: string, values: readonly unknown[]): QueryConfig {

@@ -3,17 +3,13 @@ import { Injectable } from '@nestjs/common';
 import type { StreamedAnswer } from '../../../kernel/http/answer.js';
 import { NotFound } from '../../../kernel/http/http.errors.js';
 import { Database } from '../../../kernel/tenancy/database.js';
+import { CsvPage } from './csv-page.js';
 import { type ExportQuery, exportFormats } from './exports.schemas.js';
-import { type Page, workbookOf } from './workbook.js';
+import { followed, type KeyedPage, nextSize } from './pages.js';
+import { workbookOf } from './workbook.js';
 
-/** A page of some MiB: what one download holds in memory, twice when the next is fetched while this one is read. */
-const pageRows = 10_000;
 const ends = { first: '1990-01-01', last: '9999-12-31' };
-const byteOrderMark = '\uFEFF';
-
-interface StoredPage extends Page {
-  lastKey: unknown;
-}
+const byteOrderMark = Buffer.from('\uFEFF');
 
 /** Tables as files. Each page is a transaction of its own: a client that reads slowly holds no connection. */
 @Injectable()
@@ -33,12 +29,18 @@ export class ExportsService {
 
   private async streamOf(clinicId: string, query: ExportQuery): Promise<Readable> {
     if (query.format === 'xlsx') return workbookOf(this.database.stream(this.pages(clinicId, query)), query.table);
+    if (query.format === 'csv') return this.database.stream(this.csv(clinicId, query), { objectMode: false });
     const text = query.format === 'json' ? this.array(clinicId, query) : this.lines(clinicId, query);
     return this.database.stream(text, { objectMode: false });
   }
 
+  private async *csv(clinicId: string, query: ExportQuery): AsyncGenerator<Buffer> {
+    if (query.bom === 'true') yield byteOrderMark;
+    const pages = followed<Buffer>((previous) => this.copyPage(clinicId, query, previous));
+    for await (const { content } of pages) if (content.length > 0) yield content;
+  }
+
   private async *lines(clinicId: string, query: ExportQuery): AsyncGenerator<string> {
-    if (query.format === 'csv' && query.bom === 'true') yield byteOrderMark;
     for await (const { content } of this.pages(clinicId, query)) if (content) yield content;
   }
 
@@ -52,25 +54,37 @@ export class ExportsService {
     yield before === '[\n' ? '[]\n' : '\n]\n';
   }
 
-  /** While one page is read the next is fetched, and no more than that. */
-  private async *pages(clinicId: string, query: ExportQuery): AsyncGenerator<Page> {
-    let next: Promise<StoredPage> | undefined = this.fetch(clinicId, query, null);
-    while (next) {
-      const page: StoredPage = await next;
-      next = page.rowCount < pageRows ? undefined : this.fetch(clinicId, query, page.lastKey);
-      // A failure is thrown where the page is awaited; until then it is nobody's.
-      next?.catch(() => undefined);
-      yield page;
-    }
+  private pages(clinicId: string, query: ExportQuery): AsyncGenerator<KeyedPage<string>> {
+    return followed<string>((previous) => this.formatPage(clinicId, query, previous));
   }
 
-  private fetch(clinicId: string, { table, format, from, to }: ExportQuery, after: unknown): Promise<StoredPage> {
-    const range = [from ?? ends.first, to ?? ends.last];
-    const values = [table, clinicId, format, ...range, after === null ? null : JSON.stringify(after), pageRows];
+  private formatPage(
+    clinicId: string,
+    { table, format, from, to }: ExportQuery,
+    previous?: KeyedPage<string>,
+  ): Promise<KeyedPage<string>> {
+    const size = nextSize(previous);
+    const after = previous ? JSON.stringify(previous.lastKey) : null;
     return this.database.separately(async () => {
-      const page = await this.database.first<StoredPage>(formatPage, values);
+      const values = [table, clinicId, format, from ?? ends.first, to ?? ends.last, after, size];
+      const page = await this.database.first<Omit<KeyedPage<string>, 'size'>>(formatPage, values);
       if (!page) throw new NotFound();
-      return page;
+      return { ...page, size };
+    });
+  }
+
+  private copyPage(
+    clinicId: string,
+    { table, from, to }: ExportQuery,
+    previous?: KeyedPage<Buffer>,
+  ): Promise<KeyedPage<Buffer>> {
+    const size = nextSize(previous);
+    const after = JSON.stringify(previous?.lastKey ?? {});
+    return this.database.separately(async () => {
+      await this.database.query(describePage, [clinicId, from ?? ends.first, to ?? ends.last, after, String(size)]);
+      const page = new CsvPage();
+      await this.database.copyTo(copyPage(table), (row) => page.add(row));
+      return { ...page.closed(previous === undefined), size };
     });
   }
 }
@@ -81,3 +95,12 @@ const getClinic = `
 const formatPage = `
   SELECT page.content, page.row_count, page.last_key
     FROM public.format_export_data($1, $2, $3, $4, $5, $6::jsonb, $7) AS page`;
+
+/** COPY takes no parameters: its view reads these settings, which end with the transaction. */
+const describePage = `
+  SELECT set_config('app.export_clinic', $1, true), set_config('app.export_from', $2, true),
+         set_config('app.export_to', $3, true), set_config('app.export_after', $4, true),
+         set_config('app.export_limit', $5, true), set_config('datestyle', 'ISO', true)`;
+
+const copyPage = (table: ExportQuery['table']): string =>
+  `COPY (SELECT * FROM app.csv_${table}) TO STDOUT (FORMAT csv, HEADER, ENCODING 'UTF8')`;

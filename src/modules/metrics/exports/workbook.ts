@@ -2,8 +2,8 @@ import { PassThrough, type Readable } from 'node:stream';
 import type { ZipFile } from 'yazl';
 
 /** Rows in the form of the file: for a workbook, `<row>` elements, the heading first of all. */
-export interface Page {
-  content: string;
+export interface Page<Content = string> {
+  content: Content;
   rowCount: number;
 }
 

@@ -19,8 +19,10 @@ export const Seconds = decimal(7, 'Seconds.', '183.50');
 export const Count = z.int().min(0).max(1_000_000);
 export const PatientCount = z.int().min(0).max(100_000_000);
 export const Label = Line.nullable();
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
+const noControlCharactersButLines = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/;
 /** As long as the column allows, over several lines. */
-export const Notes = z.string().trim().min(1).max(2_000);
+export const Notes = z.string().trim().min(1).max(2_000).regex(noControlCharactersButLines, 'holds control characters');
 
 const SourceReference = Line.nullable().meta({
   description: 'What the source calls it, unique in the clinic among facts of this kind. An import changes by it.',

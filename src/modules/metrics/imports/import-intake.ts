@@ -60,6 +60,13 @@ export class ImportIntake {
     return this.runs.run(clinicId, importId);
   }
 
+  /** Gives up what was received and not merged, and removes what was stored of it. One that is over is left as it is. */
+  async discard(clinicId: string, importId: string): Promise<void> {
+    const problem = { code: 'interrupted', detail: 'What it was fetched for was given up.', line: null, column: null };
+    await this.records.fail({ clinicId, id: importId }, problem);
+    await this.files.remove(clinicId, importId);
+  }
+
   private begin(intake: NewIntake) {
     const { id, clinicId, table, mode, source, name, columns } = intake;
     const mapping = checkMapping(table, intake.mapping);

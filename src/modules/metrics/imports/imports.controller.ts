@@ -145,17 +145,19 @@ export class ImportsController {
   @Operation({
     id: 'undoImport',
     summary: 'Undo an import within 30 days',
-    description: 'What it added goes, what it changed is as before. Refused when somebody changed its rows since.',
+    description:
+      'What it added goes, what it changed is as before, by a job: follow the import until it is `undone`. Refused when somebody changed its rows since; when that happens while it waits, the import is `done` again, and `problem` says why.',
     access: clinicRole('clinic_admin'),
-    status: 200,
+    status: 202,
     answers: Import,
+    location: '/clinics/{clinicId}/imports/{id}',
     refusals: [ChangedSince, ClinicInactive, ImportNotPossible],
   })
   async undo(
     @Param('clinicId', { schema: Uuid }) clinicId: string,
     @Param('importId', { schema: Uuid }) importId: string,
   ): Promise<Import> {
-    await this.undoing.undo(clinicId, importId);
+    await this.undoing.ask(clinicId, importId);
     return this.imports.get(clinicId, importId);
   }
 }

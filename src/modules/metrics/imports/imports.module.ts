@@ -12,8 +12,10 @@ import { MappingChoice } from './mappings/mapping-choice.js';
 import { SavedMappingsController } from './mappings/saved-mappings.controller.js';
 import { SavedMappingsService } from './mappings/saved-mappings.service.js';
 import { Merge } from './merging/merge.js';
+import { TakingBack } from './merging/taking-back.js';
 import { PushedRowsService } from './pushed-rows.service.js';
 import { UndoService } from './undo.service.js';
+import { UndoRuns } from './undo-runs.js';
 
 /** Files and rows as a source of facts; each can be followed and undone. */
 @Module({
@@ -31,6 +33,8 @@ import { UndoService } from './undo.service.js';
     Merge,
     PushedRowsService,
     SavedMappingsService,
+    TakingBack,
+    UndoRuns,
     UndoService,
   ],
   exports: [ImportIntake, MappingAdvice, SavedMappingsService],

@@ -42,13 +42,13 @@ const ImportSummary = z
     problem: z
       .object({ code: z.string(), detail: z.string(), line: z.number().nullable(), column: z.string().nullable() })
       .nullable()
-      .meta({ description: 'Why it failed.' }),
+      .meta({ description: 'Why it failed; of one that is done, why undoing it was refused.' }),
     createdBy: Uuid.nullable(),
     createdAt: Timestamp,
     startedAt: Timestamp.nullable(),
     finishedAt: Timestamp.nullable(),
     undoneAt: Timestamp.nullable(),
-    undoneBy: Uuid.nullable(),
+    undoneBy: Uuid.nullable().meta({ description: 'Whoever asked for undoing, from then on.' }),
   })
   .meta({ id: 'ImportSummary' });
 export type ImportSummary = z.input<typeof ImportSummary>;

@@ -1,44 +1,49 @@
 import { Injectable } from '@nestjs/common';
 import { NotFound } from '../../../kernel/http/http.errors.js';
+import { asDomainError } from '../../../kernel/http/problem-mapping.js';
+import { Jobs } from '../../../kernel/jobs/jobs.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import type { FactTable } from './fields.js';
-import { ChangedSince, ImportNotPossible } from './imports.errors.js';
-import { mergeStatements } from './merging/merge-statements.js';
-import { markImport, takeTurns } from './merging/staging.js';
+import type { ImportStatus } from './import-states.js';
+import { ImportNotPossible } from './imports.errors.js';
+import { TakingBack } from './merging/taking-back.js';
 
 interface Undoable {
   table: FactTable;
-  status: string;
+  status: ImportStatus;
   isDryRun: boolean;
   isTooOld: boolean;
 }
 
-/** Takes an import back: what it added goes, what it changed is as it was before. All of it or nothing. */
+/** Takes the wish to undo an import, and refuses at once what can be known at once; a job does the rest. */
 @Injectable()
 export class UndoService {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly jobs: Jobs,
+    private readonly takingBack: TakingBack,
+  ) {}
 
   /** @throws ImportNotPossible; ChangedSince when somebody has worked on its rows in the meantime */
-  async undo(clinicId: string, importId: string): Promise<void> {
+  async ask(clinicId: string, importId: string): Promise<void> {
     const found = await this.database.first<Undoable>(lockImport, [clinicId, importId]);
     if (!found) throw new NotFound();
     assertUndoable(found);
-    const statements = mergeStatements[found.table].undo;
-    await this.database.query(takeTurns, [clinicId, found.table]);
-    await this.assertAsLeft(statements.countChanged, clinicId, importId);
-    await this.database.query(markUndone, [clinicId, importId]);
-    await this.database.query(markImport, [importId]);
-    await this.database.query(statements.restore, [clinicId, importId]);
-    await this.database.query(statements.remove, [clinicId, importId]);
+    await this.assertAsLeft(clinicId, importId, found.table);
+    await this.database.query(markUndoing, [clinicId, importId]);
+    await this.jobs.enqueue('metrics.undo-import', { clinicId, importId });
   }
 
-  private async assertAsLeft(countChanged: string, clinicId: string, importId: string): Promise<void> {
-    const counts = await this.database.first<{ changed: number; edited: number }>(countChanged, [clinicId, importId]);
-    const changed = (counts?.changed ?? 0) + (counts?.edited ?? 0);
-    if (changed > 0)
-      throw new ChangedSince(
-        `${changed} ${changed === 1 ? 'row was' : 'rows were'} changed or deleted after the import. Nothing was undone.`,
-      );
+  /** Of an import so large that counting takes long, the job finds it out. */
+  private async assertAsLeft(clinicId: string, importId: string, table: FactTable): Promise<void> {
+    try {
+      await this.database.attempt(async () => {
+        await this.database.query(keepShort);
+        await this.takingBack.assertAsLeft(clinicId, importId, table);
+      });
+    } catch (error) {
+      if (asDomainError(error).definition.code !== 'took-too-long') throw error;
+    }
   }
 }
 
@@ -48,10 +53,12 @@ function assertUndoable({ status, isDryRun, isTooOld }: Undoable): void {
   if (isTooOld) throw new ImportNotPossible('The import is more than 30 days old.');
 }
 
+const keepShort = `SELECT set_config('statement_timeout', '3000', true)`;
+
 const lockImport = `
   SELECT target_table AS table, status, is_dry_run, coalesce(finished_at < now() - interval '30 days', false) AS is_too_old
     FROM public.imports WHERE clinic_id = $1 AND id = $2 FOR UPDATE`;
 
-const markUndone = `
-  UPDATE public.imports SET status = 'undone', undone_at = clock_timestamp(), undone_by = app.user_id()
+const markUndoing = `
+  UPDATE public.imports SET status = 'undoing', undone_by = app.user_id(), problem = NULL
    WHERE clinic_id = $1 AND id = $2`;

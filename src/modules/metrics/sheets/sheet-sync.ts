@@ -38,7 +38,11 @@ export class SheetSync {
     const parts = await this.lookAt(task, source);
     await this.runs.noteImports(task.runId, parts.map(importOf));
     for (const part of parts) await this.takeIn(task, task.userId, source, part);
-    if (!(await this.runs.isUnderWay(task.runId))) throw new SyncOver();
+    if (!(await this.runs.isUnderWay(task.runId))) {
+      // Nobody knows these imports any more: the run that named them went with its connection.
+      for (const { importId } of parts) await this.intake.discard(task.clinicId, importId);
+      throw new SyncOver();
+    }
     const outcomes: { part: Part; outcome: ImportOutcome }[] = [];
     for (const part of parts) outcomes.push({ part, outcome: await this.intake.run(task.clinicId, part.importId) });
     return endOf(outcomes);

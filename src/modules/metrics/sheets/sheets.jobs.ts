@@ -4,11 +4,12 @@ import { GoogleFailure } from '../../../integrations/google/google-failure.js';
 import { DomainError } from '../../../kernel/errors/domain-error.js';
 import { asDomainError } from '../../../kernel/http/problem-mapping.js';
 import { JobHandler, Scheduled } from '../../../kernel/jobs/job-handler.decorator.js';
+import { ImportIntake } from '../imports/import-intake.js';
 import { asSheetsProblem } from './google-problems.js';
 import { isPassing, SheetSync } from './sheet-sync.js';
 import { GoogleReauthorize, SyncLost } from './sheets.errors.js';
 import { SyncQueue, syncJob } from './sync-queue.js';
-import { type RunEnd, SyncRunStore, type SyncTask } from './sync-run-store.js';
+import { type LostRun, type RunEnd, SyncRunStore, type SyncTask } from './sync-run-store.js';
 import type { RunProblem } from './sync-runs.schemas.js';
 
 const SyncJob = z.object({ runId: z.uuid() });
@@ -25,6 +26,7 @@ export class SheetsJobs {
     private readonly queue: SyncQueue,
     private readonly runs: SyncRunStore,
     private readonly sync: SheetSync,
+    private readonly intake: ImportIntake,
   ) {}
 
   @JobHandler(syncJob, { payload: SyncJob })
@@ -42,7 +44,7 @@ export class SheetsJobs {
   @JobHandler('metrics.begin-due-syncs', { payload: z.object({}) })
   async beginDue(): Promise<void> {
     await this.queue.beginDue();
-    await this.runs.closeLost(problemOf(new SyncLost()));
+    for (const lost of await this.runs.closeLost(problemOf(new SyncLost()))) await this.discardImports(lost);
   }
 
   @Scheduled('23 3 1 * *')
@@ -57,7 +59,13 @@ export class SheetsJobs {
     if (!problem) throw error;
     if (isPassing(error) && task.attempts < mostAttempts)
       return this.runs.wait(task, problemOf(problem), new Date(Date.now() + waitSeconds(task, error) * 1000));
-    await this.runs.finish(task, endFor(problem, error));
+    const imports = await this.runs.finish(task, endFor(problem, error));
+    await this.discardImports({ clinicId: task.clinicId, imports });
+  }
+
+  /** Rows of a run that has failed for good are brought in by nobody any more. */
+  private async discardImports({ clinicId, imports }: LostRun): Promise<void> {
+    for (const { importId } of imports) await this.intake.discard(clinicId, importId);
   }
 }
 

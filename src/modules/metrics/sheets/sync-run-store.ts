@@ -48,6 +48,12 @@ export interface RunEnd {
   errors?: RefusedRow[];
 }
 
+/** A run that was given up, with the imports that it leaves. */
+export interface LostRun {
+  clinicId: string;
+  imports: SheetImport[];
+}
+
 /** It goes over all runs that there ever were. */
 const cleaningTimeoutMs = 600_000;
 
@@ -93,27 +99,31 @@ export class SyncRunStore {
     });
   }
 
-  async finish({ runId, connectionId }: Pick<SyncTask, 'runId' | 'connectionId'>, end: RunEnd): Promise<void> {
+  /** @returns its imports; none when it was over already */
+  async finish({ runId, connectionId }: Pick<SyncTask, 'runId' | 'connectionId'>, end: RunEnd): Promise<SheetImport[]> {
     const { rowsRead, inserted, updated, unchanged, rejected } = end.counts ?? noCounts;
     const problem = end.problem ? JSON.stringify(end.problem) : null;
     const errors = JSON.stringify(end.errors ?? []);
     const counts = [rowsRead, inserted, updated, unchanged, rejected];
     const before = statesBefore(runTransitions, end.status);
-    await this.asService(async () => {
-      const [ended] = await this.database.query(endRun, [runId, end.status, before, ...counts, problem, errors]);
+    return this.asService(async () => {
+      const values = [runId, end.status, before, ...counts, problem, errors];
+      const [ended] = await this.database.query<{ imports: SheetImport[] }>(endRun, values);
       if (ended) await this.database.query(endConnection, [connectionId, end.connection, end.problem?.code ?? null]);
+      return ended?.imports ?? [];
     });
   }
 
   /** Runs that were not heard of for hours: their job was given up, or its worker lost with the queue. */
-  async closeLost(problem: RunProblem): Promise<void> {
-    await this.asService(async () => {
-      const lost = await this.database.query<{ runId: string; connectionId: string }>(closeLost, [
+  async closeLost(problem: RunProblem): Promise<LostRun[]> {
+    return this.asService(async () => {
+      const lost = await this.database.query<LostRun & { connectionId: string }>(closeLost, [
         JSON.stringify(problem),
         statesBefore(runTransitions, 'failed'),
       ]);
       for (const { connectionId } of lost)
         await this.database.query(endConnection, [connectionId, 'failed', problem.code]);
+      return lost;
     });
   }
 
@@ -166,7 +176,7 @@ const endRun = `
      SET status = $2, finished_at = now(), rows_read = $4, rows_inserted = $5, rows_updated = $6, rows_unchanged = $7,
          rows_rejected = $8, problem = $9, errors = $10
    WHERE id = $1 AND status = ANY ($3)
-  RETURNING id`;
+  RETURNING imports`;
 
 /** A connection whose account was taken away meanwhile stays as that left it. */
 const endConnection = `
@@ -177,7 +187,7 @@ const endConnection = `
 const closeLost = `
   UPDATE public.sync_runs SET status = 'failed', finished_at = now(), problem = $1
    WHERE status = ANY ($2) AND updated_at < now() - interval '2 hours'
-  RETURNING id AS run_id, spreadsheet_connection_id AS connection_id`;
+  RETURNING clinic_id, imports, spreadsheet_connection_id AS connection_id`;
 
 const forgetErrors = `
   UPDATE public.sync_runs SET errors = '[]' WHERE errors <> '[]' AND finished_at < now() - interval '90 days'`;

@@ -38,13 +38,20 @@ export function readerFor(field: Field, transformation: Transformation | undefin
 
 function reader(field: Field, transformation: Transformation | undefined, limits: ReadingLimits): Reader {
   const interpret = interpreter(field.type, transformation, limits);
+  const holdsText = field.type.kind === 'text' || field.type.kind === 'provider';
   return (cell) => {
-    const trimmed = typeof cell === 'string' ? cell.trim() : cell;
+    const whole = typeof cell === 'string' ? cell.trim() : cell;
+    const trimmed = holdsText && typeof whole === 'string' ? withoutGuard(whole) : whole;
     if (trimmed === null || trimmed === '') return emptyValue(field);
     const mapped = transformation?.kind === 'map' ? mapText(transformation, String(trimmed)) : trimmed;
     if (mapped === undefined) return refuse('not-in-map', 'The mapping has no value for this text.');
     return mapped === '' ? emptyValue(field) : interpret(mapped);
   };
+}
+
+/** The apostrophe that exports put before text which a spreadsheet would take for a formula. No other one. */
+function withoutGuard(text: string): string {
+  return /^'[=+\-@\t\r]/.test(text) ? text.slice(1).trim() : text;
 }
 
 function emptyValue(field: Field): Reading {
@@ -144,7 +151,7 @@ function choice(value: string, values: readonly string[]): Reading {
 function text(value: string, { maximum, isMultiline }: FieldType & { kind: 'text' }): Reading {
   if ((isMultiline ? controlCharactersInText : controlCharacters).test(value))
     return refuse('control-characters', 'The text holds control characters.');
-  // As the database counts: characters, not the units of UTF-16.
+  // As the routes and the database count: characters, not the units of UTF-16.
   if (value.length > maximum && [...value].length > maximum)
     return refuse('too-long', `At most ${maximum} characters are expected.`);
   return { value: value.isWellFormed() ? value : value.toWellFormed() };

@@ -24,22 +24,34 @@ export interface MergeStatements {
 }
 
 interface UndoStatements {
-  countChanged: string;
+  /** What the import has left, and how much of it somebody has worked on since. */
+  countLeft: string;
   restore: string;
   remove: string;
 }
 
-/** Rules over several columns, which the CHECKs of the tables have too; the refusal names the field. */
-const sums: Partial<Record<FactTable, { isBroken: string; field: string; message: string }>> = {
+/** Rules over several columns, which hold for facts that are entered by hand too; the refusal names the field. */
+const rules: Partial<Record<FactTable, { isBroken: string; field: string; code: string; message: string }>> = {
   appointment_metrics: {
     isBroken: 'f.completed_count + f.cancelled_count + f.no_show_count > f.scheduled_count',
     field: 'scheduledCount',
+    code: 'counts-do-not-add-up',
     message: 'More appointments were completed, cancelled and missed than were scheduled.',
   },
   call_metrics: {
     isBroken: 'f.connected_calls + f.voicemails > f.total_calls',
     field: 'totalCalls',
+    code: 'counts-do-not-add-up',
     message: 'More calls were connected and answered by machine than there were.',
+  },
+  patient_metrics: {
+    isBroken: `num_nonnulls(${fieldsOf.patient_metrics
+      .filter(({ type }) => type.kind === 'integer' || type.kind === 'decimal')
+      .map(({ column }) => `f.${column}`)
+      .join(', ')}) = 0`,
+    field: 'activePatients',
+    code: 'nothing-said',
+    message: 'The row states nothing but its day.',
   },
 };
 
@@ -53,7 +65,7 @@ function statementsFor(table: FactTable): MergeStatements {
       (line integer, ${typed.join(', ')}, source_reference text, fact_id uuid, fact_date date, action text) ON COMMIT DROP`,
     copyRows: `COPY pg_temp.import_rows (line, ${fields.map(stagedName).join(', ')}, source_reference) FROM STDIN`,
     classify: [classify(table, fields, withReference), classify(table, fields, withoutReference(fields))],
-    refuse: sumRefusal(table),
+    refuse: ruleRefusal(table),
     lockChanging: lockChanging(table),
     insert: insertion(table, fields),
     update: change(table, fields),
@@ -94,7 +106,12 @@ const withoutReference = (fields: readonly Field[]): string => `
 
 const contentOf = ({ type, column }: Field): string => (type.kind === 'provider' ? 'p.provider_id' : `r.${column}`);
 
-/** Joins each row with the fact that its reference names, and sees whether anything would change. */
+/**
+ * Joins each row with the fact that its reference names, and sees whether anything would change.
+ *
+ * One row at a time by the keys: the statistics of a clinic that is new know nothing of its facts, and a plan made for one
+ * of them compares each row with every fact there is. LIMIT keeps the look-ups from being joined in another order.
+ */
 function classify(table: FactTable, fields: readonly Field[], rows: string): string {
   const columns = fields.map(({ column }) => column);
   const hasProvider = columns.includes('provider_id');
@@ -109,9 +126,10 @@ function classify(table: FactTable, fields: readonly Field[], rows: string): str
                 THEN 'same' ELSE 'update' END
       FROM (SELECT r.line, r.reference, t.id AS fact_id, t.date AS fact_date, ${effective.join(', ')}, ${present.join(', ')}
               FROM (${source}) r
-              LEFT JOIN public.fact_sources s
-                ON s.clinic_id = $1 AND s.fact_table = '${table}' AND s.source_reference = r.reference
-              LEFT JOIN public.${table} t ON t.clinic_id = $1 AND t.date = s.date AND t.id = s.fact_id
+              LEFT JOIN LATERAL (SELECT s.date, s.fact_id FROM public.fact_sources s
+                WHERE s.clinic_id = $1 AND s.fact_table = '${table}' AND s.source_reference = r.reference LIMIT 1) s ON true
+              LEFT JOIN LATERAL (SELECT t.* FROM public.${table} t
+                WHERE t.clinic_id = $1 AND t.date = s.date AND t.id = s.fact_id LIMIT 1) t ON true
              WHERE NOT EXISTS (SELECT FROM pg_temp.import_refusals n WHERE n.line = r.line)) e`;
 }
 
@@ -126,20 +144,22 @@ function effectiveValue({ column, whenEmpty }: Field): string {
   return `CASE WHEN t.id IS NULL OR '${column}' = ANY ($2::text[]) THEN ${value} ELSE t.${column} END`;
 }
 
-function sumRefusal(table: FactTable): string[] {
-  const sum = sums[table];
-  if (!sum) return [];
+function ruleRefusal(table: FactTable): string[] {
+  const rule = rules[table];
+  if (!rule) return [];
   return [
     `INSERT INTO pg_temp.import_refusals (line, field, code, message)
-     SELECT f.line, '${sum.field}', 'counts-do-not-add-up', '${sum.message}' FROM pg_temp.import_facts f WHERE ${sum.isBroken}`,
+     SELECT f.line, '${rule.field}', '${rule.code}', '${rule.message}' FROM pg_temp.import_facts f WHERE ${rule.isBroken}`,
   ];
 }
 
 /** FOR UPDATE asks the policies for UPDATE: what it does not give is another's entry. */
 const lockChanging = (table: FactTable): string => `
   WITH permitted AS MATERIALIZED (
-    SELECT t.id FROM public.${table} t JOIN pg_temp.import_facts f ON f.fact_date = t.date AND f.fact_id = t.id
-     WHERE t.clinic_id = $1 AND f.action = 'update' FOR UPDATE OF t)
+    SELECT t.id FROM pg_temp.import_facts f
+     CROSS JOIN LATERAL (SELECT t.id FROM public.${table} t
+       WHERE t.clinic_id = $1 AND t.date = f.fact_date AND t.id = f.fact_id LIMIT 1 FOR UPDATE) t
+     WHERE f.action = 'update')
   INSERT INTO pg_temp.import_refusals (line, code, message)
   SELECT f.line, 'not-yours-to-change', 'The fact was entered by somebody else.' FROM pg_temp.import_facts f
    WHERE f.action = 'update' AND NOT EXISTS (SELECT FROM permitted p WHERE p.id = f.fact_id)`;
@@ -152,20 +172,20 @@ function insertion(table: FactTable, fields: readonly Field[]): string {
       FROM pg_temp.import_facts WHERE action = 'insert'`;
 }
 
-/** Both halves see the facts as they were before: the first keeps their images, the second changes them. */
+/** The image is of the fact as it was before: all of the statement sees it so. It was locked, so nobody changes it between. */
 function change(table: FactTable, fields: readonly Field[]): string {
   const columns = fields.map(({ column }) => column);
-  const found = 't.clinic_id = $1 AND t.date = f.fact_date AND t.id = f.fact_id';
   return `
-    WITH images AS MATERIALIZED (
-      SELECT t.id, to_jsonb(t) AS image FROM public.${table} t JOIN pg_temp.import_facts f ON ${found}
-       WHERE f.action = 'update'),
-    changed AS (
+    WITH changed AS (
       UPDATE public.${table} t SET ${columns.map((column) => `${column} = f.${column}`).join(', ')}
-        FROM pg_temp.import_facts f WHERE ${found} AND f.action = 'update'
-      RETURNING t.id, t.date, t.updated_at)
+        FROM (SELECT f.*, o.image FROM pg_temp.import_facts f
+               CROSS JOIN LATERAL (SELECT to_jsonb(o) AS image FROM public.${table} o
+                 WHERE o.clinic_id = $1 AND o.date = f.fact_date AND o.id = f.fact_id LIMIT 1) o
+               WHERE f.action = 'update') f
+       WHERE t.clinic_id = $1 AND t.date = f.fact_date AND t.id = f.fact_id
+      RETURNING t.id, t.date, t.updated_at, f.image)
     INSERT INTO public.import_changes (clinic_id, import_id, fact_id, fact_date, image, left_at)
-    SELECT $1::uuid, $2::uuid, c.id, c.date, i.image, c.updated_at FROM changed c JOIN images i USING (id)`;
+    SELECT $1::uuid, $2::uuid, id, date, image, updated_at FROM changed`;
 }
 
 /**
@@ -178,12 +198,16 @@ function undoing(table: FactTable, fields: readonly Field[]): UndoStatements {
     SELECT FROM public.import_changes u WHERE u.clinic_id = t.clinic_id AND u.fact_id = t.id
        AND u.restored_at = t.updated_at AND (u.image ->> 'updated_at')::timestamptz = ${left}))`;
   return {
-    countChanged: `
-      SELECT (SELECT count(*) FROM public.import_changes c
-                LEFT JOIN public.${table} t ON t.clinic_id = c.clinic_id AND t.date = c.fact_date AND t.id = c.fact_id
-               WHERE c.clinic_id = $1 AND c.import_id = $2 AND (t.id IS NULL OR NOT ${isAsLeft('c.left_at')}))::integer AS changed,
-             (SELECT count(*) FROM public.${table} t
-               WHERE t.clinic_id = $1 AND t.import_id = $2 AND NOT ${isAsLeft('t.created_at')})::integer AS edited`,
+    countLeft: `
+      WITH c AS (
+        SELECT count(*)::integer AS restorable, count(*) FILTER (WHERE t.id IS NULL OR NOT ${isAsLeft('c.left_at')})::integer AS changed
+          FROM public.import_changes c
+          LEFT JOIN public.${table} t ON t.clinic_id = c.clinic_id AND t.date = c.fact_date AND t.id = c.fact_id
+         WHERE c.clinic_id = $1 AND c.import_id = $2),
+      a AS (
+        SELECT count(*)::integer AS removable, count(*) FILTER (WHERE NOT ${isAsLeft('t.created_at')})::integer AS edited
+          FROM public.${table} t WHERE t.clinic_id = $1 AND t.import_id = $2)
+      SELECT c.restorable, a.removable, c.changed + a.edited AS changed FROM c, a`,
     restore: `
       WITH images AS MATERIALIZED (
         SELECT c.fact_id, c.fact_date, i.* FROM public.import_changes c,
@@ -192,10 +216,15 @@ function undoing(table: FactTable, fields: readonly Field[]): UndoStatements {
       restored AS (
         UPDATE public.${table} t SET ${columns.map((column) => `${column} = i.${column}`).join(', ')}
           FROM images i WHERE t.clinic_id = $1 AND t.date = i.fact_date AND t.id = i.fact_id
-        RETURNING t.id, t.updated_at)
-      UPDATE public.import_changes c SET restored_at = r.updated_at FROM restored r
-       WHERE c.clinic_id = $1 AND c.import_id = $2 AND c.fact_id = r.id`,
-    remove: `DELETE FROM public.${table} WHERE clinic_id = $1 AND import_id = $2`,
+        RETURNING t.id, t.updated_at),
+      noted AS (
+        UPDATE public.import_changes c SET restored_at = r.updated_at FROM restored r
+         WHERE c.clinic_id = $1 AND c.import_id = $2 AND c.fact_id = r.id
+        RETURNING c.fact_id)
+      SELECT count(*)::integer AS rows FROM noted`,
+    remove: `
+      WITH removed AS (DELETE FROM public.${table} WHERE clinic_id = $1 AND import_id = $2 RETURNING id)
+      SELECT count(*)::integer AS rows FROM removed`,
   };
 }
 
