@@ -239,6 +239,14 @@ describe('A connected account', () => {
     expect(await service.database.sql('SELECT FROM google_credentials')).toHaveLength(0);
   });
 
+  it('is forgotten here even if its tokens cannot be opened any more', async () => {
+    const { id } = await connect();
+    await service.database.sql(`UPDATE google_credentials SET refresh_token_sealed = 'v1.of.a.key.that.was.lost'`);
+    const removed = await service.call('DELETE', path(`credentials/${id}`), { token: await as('clinic_admin') });
+    expect(removed.status).toBe(204);
+    expect(await service.database.sql('SELECT FROM google_credentials')).toHaveLength(0);
+  });
+
   it('is renewed once however many need it at once', async () => {
     const { id } = await connect();
     await expireHere();

@@ -70,14 +70,17 @@ export class GoogleTokens {
     }
   }
 
-  /** Ends the consent at Google, if Google can be reached: what rests here goes in any case. */
+  /** Ends the consent at Google, if Google can be reached and the token opened: what rests here goes in any case. */
   async revoke(credentialId: string): Promise<void> {
     const held = await this.asService(() =>
       this.database.first<{ sealed: string | null }>(readRefresh, [credentialId]),
     );
     if (!held?.sealed) return;
-    const refreshToken = this.vault.open(held.sealed, { ...refreshColumn, rowId: credentialId });
-    await this.accounts.revoke(refreshToken).catch(() => undefined);
+    try {
+      await this.accounts.revoke(this.vault.open(held.sealed, { ...refreshColumn, rowId: credentialId }));
+    } catch {
+      // The person can still end the consent in the settings of their Google account.
+    }
   }
 
   private async accessToken(credentialId: string): Promise<{ text: string; sealed: string }> {
