@@ -7,7 +7,6 @@ export const exportFormats = {
   json: 'application/json; charset=utf-8',
   ndjson: 'application/x-ndjson; charset=utf-8',
 } as const;
-type ExportFormat = keyof typeof exportFormats;
 
 export const ExportQuery = z.strictObject({
   table: z
