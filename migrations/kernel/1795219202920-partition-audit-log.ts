@@ -132,11 +132,14 @@ const making = `
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
   DECLARE
     v_this date := date_trunc('month', now() AT TIME ZONE 'UTC');
-    v_months date[] := ARRAY(
-      SELECT month::date FROM generate_series(v_this, v_this + make_interval(months => least(p_ahead, 24)), '1 month') AS month
-      UNION SELECT DISTINCT date_trunc('month', occurred_at AT TIME ZONE 'UTC')::date FROM audit.events_default);
+    v_months date[];
     v_month date;
   BEGIN
+    -- Before the first look at the table: two who both look and then want it for themselves wait for each other.
+    PERFORM pg_advisory_xact_lock(hashtextextended('audit.events', 0));
+    v_months := ARRAY(
+      SELECT month::date FROM generate_series(v_this, v_this + make_interval(months => least(p_ahead, 24)), '1 month') AS month
+      UNION SELECT DISTINCT date_trunc('month', occurred_at AT TIME ZONE 'UTC')::date FROM audit.events_default);
     FOREACH v_month IN ARRAY v_months LOOP
       PERFORM audit.make_partition(v_month);
     END LOOP;

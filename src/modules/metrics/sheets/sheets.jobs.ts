@@ -34,7 +34,7 @@ export class SheetsJobs {
     const task = await this.runs.claim(runId);
     if (!task) return;
     try {
-      await this.runs.finish(task, await this.sync.synchronise(task));
+      await this.end(task, await this.sync.synchronise(task));
     } catch (error) {
       await this.stop(task, error);
     }
@@ -59,11 +59,15 @@ export class SheetsJobs {
     if (!problem) throw error;
     if (isPassing(error) && task.attempts < mostAttempts)
       return this.runs.wait(task, problemOf(problem), new Date(Date.now() + waitSeconds(task, error) * 1000));
-    const imports = await this.runs.finish(task, endFor(problem, error));
-    await this.discardImports({ clinicId: task.clinicId, imports });
+    await this.end(task, endFor(problem, error));
   }
 
   /** Rows of a run that has failed for good are brought in by nobody any more. */
+  private async end(task: SyncTask, end: RunEnd): Promise<void> {
+    const imports = await this.runs.finish(task, end);
+    if (end.status === 'failed') await this.discardImports({ clinicId: task.clinicId, imports });
+  }
+
   private async discardImports({ clinicId, imports }: LostRun): Promise<void> {
     for (const { importId } of imports) await this.intake.discard(clinicId, importId);
   }
