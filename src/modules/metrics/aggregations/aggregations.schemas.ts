@@ -41,9 +41,12 @@ export const AggregationsQuery = z
   .refine(isForward, backwards);
 export type AggregationsQuery = z.infer<typeof AggregationsQuery>;
 
+/** A day on its way out: it comes from the calendar, and is not checked a thousand times. */
+const Day = z.string().meta({ format: 'date' });
+
 const Point = z.object({
-  periodStart: BusinessDay,
-  periodEnd: BusinessDay,
+  periodStart: Day,
+  periodEnd: Day,
   partial: z.boolean().meta({ description: 'The period has not ended at the clinic.' }),
   value: Value.meta({ description: 'Decimal with the places of the data type; null where nothing is known.' }),
   count: z.int().nullable().meta({ description: 'Facts that went in; null for formulas.' }),
@@ -56,8 +59,8 @@ const Point = z.object({
 const ComparedPoint = Point.extend({
   compared: z
     .object({
-      periodStart: BusinessDay,
-      periodEnd: BusinessDay,
+      periodStart: Day,
+      periodEnd: Day,
       value: Value,
       changePercent: Value.meta({ description: 'Null where either is unknown, or the earlier is zero.' }),
     })
