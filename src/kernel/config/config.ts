@@ -36,6 +36,12 @@ export function atPort(config: Config, port: number): Config {
     publicUrl: moved(config.publicUrl),
     appUrl: moved(config.appUrl),
     google: { ...config.google, redirectUrl: moved(config.google.redirectUrl) },
+    meta: {
+      ...config.meta,
+      loginRedirectUrl: moved(config.meta.loginRedirectUrl),
+      connectRedirectUrl: moved(config.meta.connectRedirectUrl),
+      returnOrigins: config.meta.returnOrigins.map(moved),
+    },
     tokens: { ...config.tokens, issuer: moved(config.tokens.issuer) },
   });
 }
@@ -63,6 +69,7 @@ function shape(v: Variables) {
     requireVerifiedEmail: v.REQUIRE_VERIFIED_EMAIL ?? isProduction,
     database: databaseSettings(v),
     google: googleSettings(v, appUrl),
+    meta: metaSettings(v, { publicUrl, appUrl }),
     http: {
       corsOrigins: v.CORS_ORIGINS,
       trustProxy: v.TRUST_PROXY,
@@ -113,6 +120,22 @@ function googleSettings(v: Variables, appUrl: string) {
     redirectUrl: v.GOOGLE_REDIRECT_URL ?? `${appUrl}/google/callback`,
     baseUrl: v.GOOGLE_BASE_URL,
     timeoutMs: v.GOOGLE_TIMEOUT_MS,
+  };
+}
+
+function metaSettings(v: Variables, { publicUrl, appUrl }: { publicUrl: string; appUrl: string }) {
+  return {
+    appId: v.META_APP_ID,
+    appSecret: v.META_APP_SECRET,
+    apiVersion: v.META_API_VERSION,
+    graphUrl: v.META_GRAPH_URL,
+    dialogUrl: v.META_DIALOG_URL,
+    instagramUrl: v.META_INSTAGRAM_URL,
+    timeoutMs: v.META_TIMEOUT_MS,
+    loginRedirectUrl: v.META_LOGIN_REDIRECT_URL ?? `${publicUrl}/api/v1/auth/facebook/callback`,
+    connectRedirectUrl: v.META_CONNECT_REDIRECT_URL ?? `${appUrl}/social/callback`,
+    returnOrigins: [...new Set([new URL(appUrl).origin, ...v.CORS_ORIGINS, ...v.META_RETURN_ORIGINS])],
+    allowsPrivateMedia: v.MEDIA_ALLOW_PRIVATE,
   };
 }
 

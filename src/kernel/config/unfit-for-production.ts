@@ -11,6 +11,8 @@ export function unfitForProduction(v: Variables): string[] {
     [`VAULT_KEYS is missing: production does not run on generated secrets; ${howToMakeKeys}.`]: !v.VAULT_KEYS,
     [`APP_KEY is missing: production does not run on generated secrets; ${howToMakeKeys}.`]: !v.APP_KEY,
     'DEMO is true: production must not hold demo users, whose passwords are known. Unset it.': v.DEMO === true,
+    'MEDIA_ALLOW_PRIVATE is true: production must not be led to addresses inside its own network. Unset it.':
+      v.MEDIA_ALLOW_PRIVATE,
     'SMTP_URL is missing: production must be able to send mail. Set it to your mail server.': !v.SMTP_URL,
     'PUBLIC_URL is missing: links and tokens name it. Set it to the address at which clients reach the API.':
       !v.PUBLIC_URL,

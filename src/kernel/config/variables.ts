@@ -174,6 +174,44 @@ const google = z.object({
   GOOGLE_TIMEOUT_MS: count(10_000).meta({ description: 'The longest that Google may take to answer one call.' }),
 });
 
+const meta = z.object({
+  META_APP_ID: z.string().optional().meta({
+    description:
+      'App of Meta. Without it and its secret nobody can log in with Facebook or connect a page or an account.',
+  }),
+  META_APP_SECRET: z.string().optional().meta({ secret, description: 'Its secret.' }),
+  META_API_VERSION: z
+    .string()
+    .regex(/^v\d+\.\d+$/, 'must be a version like v25.0')
+    .default('v25.0')
+    .meta({ description: 'Version of the Graph API.' }),
+  META_GRAPH_URL: webAddress.default('https://graph.facebook.com').meta({
+    description: 'Host of the Graph API; another one for an emulator.',
+  }),
+  META_DIALOG_URL: webAddress.default('https://www.facebook.com').meta({
+    description: 'Host of the dialog in which people consent; another one for an emulator.',
+  }),
+  META_INSTAGRAM_URL: webAddress.default('https://graph.instagram.com').meta({
+    description: 'Host of the Instagram API; another one for an emulator.',
+  }),
+  META_TIMEOUT_MS: count(10_000).meta({ description: 'The longest that Meta may take to answer one call.' }),
+  META_LOGIN_REDIRECT_URL: webAddress.optional().meta({
+    description:
+      'Where Meta sends the browser of somebody who logs in. Default: `PUBLIC_URL/api/v1/auth/facebook/callback`.',
+  }),
+  META_CONNECT_REDIRECT_URL: webAddress.optional().meta({
+    description:
+      'Page of the app to which Meta sends the browser of somebody who connects. Default: `APP_URL/social/callback`.',
+  }),
+  META_RETURN_ORIGINS: list(origin).meta({
+    description:
+      'Origins to which a log-in with Facebook may return, separated by commas, beside those of `APP_URL` and `CORS_ORIGINS`.',
+  }),
+  MEDIA_ALLOW_PRIVATE: flag.default(false).meta({
+    description: 'Takes addresses of media that are not public or not https: for an emulator. Refused in production.',
+  }),
+});
+
 /** The variables as docs/configuration.md groups them. */
 export const sections = {
   'The service': service,
@@ -183,6 +221,7 @@ export const sections = {
   Secrets: secrets,
   'Accounts and tokens': accounts,
   Google: google,
+  Meta: meta,
   'Mail and jobs': work,
   'The audit log': records,
 } as const;
@@ -196,6 +235,7 @@ export const variables = z.object({
   ...secrets.shape,
   ...accounts.shape,
   ...google.shape,
+  ...meta.shape,
   ...work.shape,
   ...records.shape,
 });
