@@ -6,9 +6,9 @@ import {
 } from '../../../integrations/google/google-accounts.js';
 import { GoogleFailure } from '../../../integrations/google/google-failure.js';
 import { NotFound, Unauthenticated } from '../../../kernel/http/http.errors.js';
+import { AuthorizationStates, type StateHolder } from '../../../kernel/secrets/authorization-states.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import type { Caller } from '../../../kernel/tenancy/request-context.js';
-import { AuthorizationStates, type StateHolder } from './authorization-states.js';
 import type { GoogleAnswer, GoogleAuthorization, GoogleCredential } from './google.schemas.js';
 import { forPerson } from './google-problems.js';
 import { GoogleTokens } from './google-tokens.js';
@@ -33,7 +33,7 @@ export class GoogleConnectionService {
   /** The consent page for this person, who has ten minutes. */
   async begin(clinicId: string, caller: Caller | null, loginHint?: string): Promise<GoogleAuthorization> {
     const holder = holderOf(clinicId, caller);
-    const { state, hash, codeChallenge } = this.states.make(holder);
+    const { state, hash, codeChallenge } = this.states.make(signedTexts(holder));
     const [row] = await this.database.query<{ expiresAt: Date }>(insertAuthorization, [
       ...[clinicId, holder.userId, holder.sessionId],
       hash,
@@ -45,7 +45,7 @@ export class GoogleConnectionService {
   /** Takes what Google sent the browser back with. The state is used up before Google is asked, whatever it answers. */
   async finish(clinicId: string, caller: Caller | null, { state, code }: GoogleAnswer): Promise<GoogleCredential> {
     const holder = holderOf(clinicId, caller);
-    const opened = this.states.open(state, holder);
+    const opened = this.states.open(state, signedTexts(holder));
     const values = [opened?.hash ?? '', clinicId, holder.sessionId];
     const [used] = await this.database.separately(() => this.database.query(useAuthorization, values));
     if (!opened || !used) throw new GoogleStateInvalid();
@@ -103,7 +103,15 @@ export class GoogleConnectionService {
   }
 }
 
-function holderOf(clinicId: string, caller: Caller | null): StateHolder {
+interface Holder {
+  clinicId: string;
+  userId: string;
+  sessionId: string;
+}
+
+const signedTexts = ({ clinicId, userId, sessionId }: Holder): StateHolder => [clinicId, userId, sessionId];
+
+function holderOf(clinicId: string, caller: Caller | null): Holder {
   if (!caller) throw new Unauthenticated();
   return { clinicId, userId: caller.userId, sessionId: caller.sessionId };
 }

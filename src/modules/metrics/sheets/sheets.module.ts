@@ -1,9 +1,9 @@
 import { Module } from '@nestjs/common';
 import { GoogleModule } from '../../../integrations/google/google.module.js';
 import { CONFIG, type Config } from '../../../kernel/config/config.js';
+import { AuthorizationStates } from '../../../kernel/secrets/authorization-states.js';
 import { deriveKey } from '../../../kernel/secrets/key-ring.js';
 import { ImportsModule } from '../imports/imports.module.js';
-import { AuthorizationStates } from './authorization-states.js';
 import { GoogleController } from './google.controller.js';
 import { GoogleConnectionService } from './google-connection.service.js';
 import { GoogleTokens } from './google-tokens.js';

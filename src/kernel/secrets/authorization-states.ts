@@ -1,11 +1,10 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** Who was sent to Google, from where and for which clinic: only the same may come back with the answer. */
-export interface StateHolder {
-  clinicId: string;
-  userId: string;
-  sessionId: string;
-}
+/**
+ * Who was sent to a provider, from where and for what: only the same may come back with the answer. Its texts are signed
+ * in their order, so each purpose names its own: user, session and clinic, say, or the browser alone.
+ */
+export type StateHolder = readonly string[];
 
 interface OpenedState {
   /** Under which the row is found that makes the state single-use. */
@@ -14,8 +13,10 @@ interface OpenedState {
 }
 
 /**
- * The `state` of the consent page: a random number, signed together with its holder. The verifier of PKCE (RFC 7636) is
- * derived from the number, so that it rests nowhere.
+ * The `state` of a provider's consent page: a random number, signed together with its holder. The verifier of PKCE
+ * (RFC 7636) is derived from the number, so that it rests nowhere.
+ *
+ * @param key of one purpose, so that a state that was made for another does not open: see `deriveKey`
  */
 export class AuthorizationStates {
   constructor(private readonly key: Buffer) {}
@@ -35,8 +36,8 @@ export class AuthorizationStates {
     return { hash: sha256(state), codeVerifier: this.verifier(nonce) };
   }
 
-  private signature(nonce: string, { clinicId, userId, sessionId }: StateHolder): string {
-    return this.mac('state', nonce, clinicId, userId, sessionId);
+  private signature(nonce: string, holder: StateHolder): string {
+    return this.mac('state', nonce, ...holder);
   }
 
   private verifier(nonce: string): string {
