@@ -5,6 +5,11 @@
 export type ServiceReason =
   | 'archive audit log'
   | 'connect Google'
+  | 'check social accounts'
+  | 'connect Meta'
+  | 'forget Meta users'
+  | 'publish posts'
+  | 'read social analytics'
   | 'synchronise sheets'
   | 'tick schedules'
   | 'close goals'
