@@ -41,9 +41,8 @@ async function serve(installation: Installation): Promise<Served> {
   // One that holds no migrating login waits for nobody: its readiness says what is missing.
   if (installation.config.database.migrationUrl !== undefined) await bringUpToDate(installation);
   const config = await withPort(installation.config);
-  const meta = config.demo ? await startDemoMeta(config) : undefined;
+  const [meta] = config.demo ? await Promise.all([startDemoMeta(config), seedEverything(config)]) : [];
   try {
-    if (config.demo) await seedEverything(config);
     return { meta, application: await open(meta?.config ?? config, meta) };
   } catch (error) {
     await meta?.stop();
