@@ -59,6 +59,7 @@ function readAnswer(
 ): MediaInsights | MetaFailure {
   if (!answer) return new MetaFailure('unavailable');
   const body = jsonOf(answer.body);
+  if (kind === 'instagram-story' && hasTooFewViewers(body)) return noCounts;
   const failure = failureIn({ status: answer.code, body }, { isWrite: false, retryAfter: undefined });
   return failure ?? countsOf(kind, body) ?? new MetaFailure('unavailable');
 }
