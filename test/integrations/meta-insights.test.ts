@@ -90,9 +90,11 @@ describe('Insights', () => {
         part({ data: [metric('likes', 'many'), metric('reach', -1), metric('views', 1.5)] }),
       ]),
     );
-    const objects = Array.from({ length: 7 }, (_, index) => ({ id: `${index}`, kind: 'instagram-feed' as const }));
-    const story = { id: '3', kind: 'instagram-story' as const };
-    const read = await insights.read(token, objects.with(3, story));
+    const objects: MeasuredObject[] = Array.from({ length: 7 }, (_, index) => ({
+      id: `${index}`,
+      kind: index === 3 ? 'instagram-story' : 'instagram-feed',
+    }));
+    const read = await insights.read(token, objects);
     expect(read.map((one) => (one instanceof MetaFailure ? one.kind : one))).toEqual([
       'not-found',
       'unavailable',
