@@ -2,6 +2,7 @@ import type { GraphCall } from './call.ts';
 import type { Published } from './content.ts';
 import { type Field, type Node, select } from './fields.ts';
 import { GraphRefusal, invalidParameter, permissionRequired } from './graph-errors.ts';
+import { insightsField } from './insights.ts';
 import { instagramNode } from './instagram.ts';
 import { demandPageToken, type MetaState } from './meta-state.ts';
 import { pageOf } from './paging.ts';
@@ -149,9 +150,16 @@ export function readPost(state: MetaState, call: GraphCall): object {
   const found = state.content.find(id);
   const fields = params.get('fields');
   if (!found) return select({ id: () => id }, fields, 'id', 'Photo');
-  if (call.name === 'video') return select(videoNode(state, found), fields, 'id,updated_time,description', 'Video');
+  const insights = insightsField(state, call, found);
+  if (call.name === 'video')
+    return select(
+      { ...videoNode(state, found), video_insights: insights },
+      fields,
+      'id,updated_time,description',
+      'Video',
+    );
   if (call.name === 'photo') return select(photoNode(state, found), fields, 'id,created_time,name', 'Photo');
-  return select(postNode(state, found), fields, 'id,created_time,message', 'Post');
+  return select({ ...postNode(state, found), insights }, fields, 'id,created_time,message', 'Post');
 }
 
 export function deletePost(state: MetaState, call: GraphCall): object {
