@@ -38,9 +38,9 @@ export class MediaCheck {
   private async measure(url: string, said: string, bytes: number): Promise<MediaFacts | MediaRefusal> {
     const reader = this.readerOf(url, bytes);
     const head = await reader(0);
-    const type = typeByBytes(head) ?? said;
-    if (!type.startsWith('image/') && !type.startsWith('video/'))
-      return { code: 'media-type', message: 'It is neither an image nor a video.' };
+    const type = head.length > 0 ? typeByBytes(head) : said;
+    if (!type?.startsWith('image/') && !type?.startsWith('video/'))
+      return { code: 'media-unreadable', message: 'Its first bytes are those of no image or video that is known.' };
     const kind = type.startsWith('image/') ? 'image' : 'video';
     const measures: Measures | undefined =
       kind === 'image'
@@ -88,16 +88,20 @@ function sizeOf({ status, headers }: PublicAnswer): number | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-/** The signatures of JPEG, PNG, GIF, WebP, and the brand of an ISO media file. */
+/** By the signatures of JPEG, PNG, GIF, WebP, and the brand of an ISO media file. */
 function typeByBytes(head: Buffer): string | undefined {
   const hex = head.subarray(0, 4).toString('hex');
   if (hex.startsWith('ffd8ff')) return 'image/jpeg';
   if (hex === '89504e47') return 'image/png';
   if (hex === '47494638') return 'image/gif';
   if (head.toString('latin1', 0, 4) === 'RIFF' && head.toString('latin1', 8, 12) === 'WEBP') return 'image/webp';
-  if (head.toString('latin1', 4, 8) !== 'ftyp') return undefined;
-  return isoBrands[head.toString('latin1', 8, 12)] ?? 'video/mp4';
+  const box = head.toString('latin1', 4, 8);
+  if (box === 'ftyp') return isoBrands[head.toString('latin1', 8, 12)] ?? 'video/mp4';
+  return quickTimeBoxes.has(box) ? 'video/quicktime' : undefined;
 }
+
+/** What a film of QuickTime may begin with when it names no brand. */
+const quickTimeBoxes: ReadonlySet<string> = new Set(['moov', 'mdat', 'wide', 'free', 'skip']);
 
 const isoBrands: Record<string, string> = {
   'qt  ': 'video/quicktime',

@@ -16,7 +16,7 @@ export interface Measures {
   seconds?: number;
 }
 
-/** Bytes from `start` on, at least one unless the file ends there. */
+/** Bytes from `start` on; none where the file ends, or its server gives no parts. */
 export type ReadBytes = (start: number) => Promise<Buffer>;
 
 const mostReads = 12;
@@ -36,32 +36,37 @@ export async function measureImage(head: Buffer): Promise<Measures | undefined> 
 export async function measureVideo(read: ReadBytes): Promise<Measures | undefined> {
   const { createFile, MP4BoxBuffer } = await import('mp4box');
   const file = createFile();
-  let measures: Measures | undefined;
-  file.onReady = (movie) => {
-    measures = measuresOf(movie);
-  };
+  // Where each picture lies does not matter here, and a hostile table of them would fill the memory.
+  file.sampleListBuilt = true;
+  file.onError = () => undefined;
   let position = 0;
-  for (let reads = 0; reads < mostReads && measures === undefined; reads += 1) {
+  for (let reads = 0; reads < mostReads && !file.moov; reads += 1) {
     const chunk = await read(position);
-    if (chunk.length === 0) break;
-    const bytes = new Uint8Array(chunk).buffer;
-    const next = file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(bytes, position));
-    if (next === undefined || next <= position) break;
-    position = next;
+    if (chunk.length === 0) return undefined;
+    const end = position + chunk.length;
+    try {
+      const next = file.appendBuffer(MP4BoxBuffer.fromArrayBuffer(new Uint8Array(chunk).buffer, position));
+      // A box that goes on is read on; one that does not matter is passed over.
+      position = next !== undefined && next > end ? next : end;
+    } catch {
+      return undefined;
+    }
   }
-  return measures;
+  return file.moov && measuresOf(file.moov);
 }
 
-type Movie = Parameters<NonNullable<ReturnType<typeof import('mp4box').createFile>['onReady']>>[0];
+type MovieBox = ReturnType<typeof import('mp4box').createFile>['moov'];
 
-function measuresOf(movie: Movie): Measures | undefined {
-  const [track] = movie.videoTracks;
-  if (!track) return undefined;
-  const { num, den } = movie.fragment_duration ?? { num: movie.duration, den: movie.timescale };
-  const seconds = den > 0 && num > 0 ? num / den : track.duration / track.timescale;
-  const { track_width: width, track_height: height } = track;
+function measuresOf({ mvhd, mvex, traks = [] }: MovieBox): Measures | undefined {
+  const track = traks.find(({ mdia, tkhd }) => mdia?.hdlr?.handler === 'vide' && tkhd);
+  if (!mvhd || !track) return undefined;
+  // Of a film in fragments the header has no length but this one.
+  const seconds = (mvhd.duration || mvex?.mehd?.fragment_duration || 0) / mvhd.timescale;
+  const [width, height] = [track.tkhd.width / fixedPoint, track.tkhd.height / fixedPoint];
   // The first cell of the matrix is the cosine of its turn: 0 at a quarter, as telephones write upright films.
-  const isTurned = track.matrix[0] === 0;
-  const size = isTurned ? { width: height, height: width } : { width, height };
-  return Number.isFinite(seconds) && seconds > 0 ? { ...size, seconds } : undefined;
+  const size = track.tkhd.matrix[0] === 0 ? { width: height, height: width } : { width, height };
+  return seconds > 0 && Number.isFinite(seconds) && width > 0 && height > 0 ? { ...size, seconds } : undefined;
 }
+
+/** 16.16 */
+const fixedPoint = 0x10000;
