@@ -140,6 +140,8 @@ describe('A page', () => {
     expect(films).toEqual([{ id: video.id, description: 'A film', permalink_url: `/${page.id}/videos/${video.id}/` }]);
     expect(await refusal(graph.get(photo.id, token, { fields: 'permalink_url' }))).toEqual([100, undefined]);
     expect(await refusal(graph.post(`${page.id}/feed`, token, {}))).toEqual([100, 1349125]);
+    await meta.control('app', { refusesDuplicates: true });
+    expect(await refusal(graph.post(`${page.id}/feed`, token, { message: 'A text' }))).toEqual([506, undefined]);
   });
 
   it('makes an album of hidden photos, each of them once', async () => {

@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { type Meta, startMeta } from '../support/meta.js';
 import { GraphClientOfTests, scopes } from '../support/meta-graph.js';
 
@@ -143,6 +147,19 @@ describe('A token', () => {
     );
   });
 
+  it('may be handed over without the dialog, and that of another app is neither shown nor taken', async () => {
+    const handed = await meta.userToken(personId, { scopes: ['email'] });
+    expect((await graph.inspect(handed)).body.data).toMatchObject({
+      is_valid: true,
+      scopes: ['public_profile', 'email'],
+    });
+    const foreign = await meta.userToken(personId, { appId: 'another-app' });
+    expect((await graph.inspect(foreign)).body.error.message).toMatch(/did not match the Viewing App/);
+    expect((await graph.get('me', foreign)).body.error.message).toMatch(/appsecret_proof/);
+    const over = await meta.userToken(personId, { seconds: -1 });
+    expect((await graph.inspect(over)).body.data).toMatchObject({ is_valid: false, error: { subcode: 463 } });
+  });
+
   it('carries what was allowed: reads without the permission are 10, changes 200', async () => {
     const token = await graph.login({
       personId,
@@ -249,6 +266,26 @@ describe('Faults', () => {
     const written = JSON.stringify(await meta.calls());
     for (const secret of [...(await meta.tokens()), 'emulator-secret']) expect(written).not.toContain(secret);
     expect(await meta.tokens()).toContain(token);
+  });
+});
+
+describe('What Meta sends', () => {
+  it('reaches a callback as a form, and a webhook signed over its bytes', async () => {
+    const received: { headers: IncomingHttpHeaders; body: string }[] = [];
+    const server = createServer(async (request, response) => {
+      received.push({ headers: request.headers, body: await text(request) });
+      response.end('heard');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const token = await graph.login({ personId });
+    expect(await meta.control('remove-app', { personId, url })).toEqual({ status: 200, body: 'heard' });
+    expect((await graph.get('me', token)).body.error.error_subcode).toBe(458);
+    await meta.control('webhooks', { url, payload: { object: 'page', entry: [] } });
+    server.close();
+    const [removal, event] = received;
+    expect(new URLSearchParams(removal?.body).get('signed_request')).toMatch(/^[\w-]+\.[\w-]+$/);
+    expect(event?.headers['x-hub-signature-256']).toBe(`sha256=${graph.signature(event?.body ?? '', 'hex')}`);
   });
 });
 

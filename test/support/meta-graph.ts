@@ -91,8 +91,8 @@ export class GraphClientOfTests {
     return createHmac('sha256', app.client_secret).update(token).digest('hex');
   }
 
-  signature(payload: string): string {
-    return createHmac('sha256', app.client_secret).update(payload).digest('base64url');
+  signature(payload: string, encoding: 'base64url' | 'hex' = 'base64url'): string {
+    return createHmac('sha256', app.client_secret).update(payload).digest(encoding);
   }
 
   private proven(token: string, params: Record<string, string>, { proof }: Sending): Record<string, string> {
