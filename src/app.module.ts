@@ -13,6 +13,7 @@ import { AuthModule } from './modules/auth/auth.module.js';
 import { ClinicsModule } from './modules/clinics/clinics.module.js';
 import { InstanceModule } from './modules/instance/instance.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
+import { SocialModule } from './modules/social/social.module.js';
 
 const kernel = [
   DatabaseModule,
@@ -24,7 +25,7 @@ const kernel = [
   JobsModule,
 ];
 
-const modules = [AuthModule, ClinicsModule, InstanceModule, MetricsModule];
+const modules = [AuthModule, ClinicsModule, InstanceModule, MetricsModule, SocialModule];
 
 /** The whole service: the kernel, the modules that stand on it, and, where wanted, the worker. */
 @Module({})

@@ -59,6 +59,10 @@ export const organisationRows = (column: string, role: string): string =>
 export const relatedOrganisationRows = (column: string): string =>
   `${column} = ANY ((SELECT app.organisation_ids())::uuid[])`;
 
+/** Rows of the organisations that the caller manages, or in one of whose active clinics they have at least this role. */
+export const staffedOrganisationRows = (column: string, clinicRole: string): string =>
+  `${column} = ANY ((SELECT app.staffed_organisation_ids('${clinicRole}'))::uuid[])`;
+
 export const either = (...conditions: readonly string[]): string => conditions.map((each) => `(${each})`).join(' OR ');
 export const both = (...conditions: readonly string[]): string => conditions.map((each) => `(${each})`).join(' AND ');
 

@@ -54,18 +54,12 @@ export const withoutOwner = {
   week: '2026-W10',
 };
 
-/** Everything of a tenant, as one text: whatever of it changes, changes this. Every table that names a clinic is asked. */
+/** Everything of a tenant, as one text: whatever of it changes, changes this. Every table that names a clinic or an organisation is asked. */
 export async function stateOf(service: Service, { slug, organisationId }: Tenant): Promise<string> {
-  const rows = (await tenantTables(service)).map(
-    (table) =>
-      `SELECT t::text AS state FROM ${table} t JOIN clinics c ON c.id = t.clinic_id WHERE c.organisation_id = $1`,
-  );
+  const rows = (await tenantTables(service)).map(({ from }) => `SELECT t::text AS state ${from}`);
   const [row] = await service.database.sql<{ state: string }>(
     `SELECT md5(string_agg(each.state, '' ORDER BY each.state)) AS state FROM (
        SELECT o::text AS state FROM organisations o WHERE o.id = $1
-       UNION ALL SELECT m::text FROM organisation_members m WHERE m.organisation_id = $1
-       UNION ALL SELECT i::text FROM invitations i WHERE i.organisation_id = $1
-       UNION ALL SELECT c::text FROM clinics c WHERE c.organisation_id = $1
        UNION ALL ${rows.join(' UNION ALL ')}
        UNION ALL SELECT p::text FROM profiles p WHERE p.email LIKE '%@' || $2 || '.example'
        UNION ALL SELECT (u.id, u.email, u.password_hash, u.disabled_at)::text FROM auth.users u WHERE u.email LIKE '%@' || $2 || '.example'
@@ -79,13 +73,11 @@ export async function stateOf(service: Service, { slug, organisationId }: Tenant
 
 /** What an answer may not hold of the other tenant, but for what the request itself said. */
 export async function secretsOf(service: Service, { slug, organisationId }: Tenant): Promise<string[]> {
-  const ids = (await tenantTables(service, 'id')).map(
-    (table) => `SELECT t.id::text FROM ${table} t JOIN clinics c ON c.id = t.clinic_id WHERE c.organisation_id = $1`,
-  );
+  const ids = (await tenantTables(service, 'id')).map(({ from }) => `SELECT t.id::text ${from}`);
   const rows = await service.database.sql<{ secret: string }>(
     `SELECT id::text AS secret FROM profiles WHERE email LIKE '%@' || $2 || '.example'
      UNION SELECT email::text FROM profiles WHERE email LIKE '%@' || $2 || '.example'
-     UNION SELECT name FROM clinics WHERE organisation_id = $1 UNION SELECT id::text FROM clinics WHERE organisation_id = $1
+     UNION SELECT name FROM clinics WHERE organisation_id = $1
      UNION SELECT name FROM organisations WHERE id = $1 UNION SELECT id::text FROM organisations WHERE id = $1
      UNION SELECT s.name FROM spreadsheet_connections s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
      UNION SELECT g.google_email FROM google_credentials g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
@@ -96,16 +88,20 @@ export async function secretsOf(service: Service, { slug, organisationId }: Tena
   return rows.map(({ secret }) => secret).filter((secret) => secret.length > 8);
 }
 
-/** The tables, without their partitions, that name a clinic. */
-async function tenantTables(service: Service, column = 'clinic_id'): Promise<string[]> {
-  const rows = await service.database.sql<{ name: string }>(
-    `SELECT c.oid::regclass::text AS name FROM pg_class c
+/** The tables, without their partitions, that name a clinic or an organisation and have that column; `$1` is the organisation. */
+async function tenantTables(service: Service, column?: string): Promise<{ from: string }[]> {
+  return service.database.sql<{ from: string }>(
+    `SELECT CASE WHEN bool_or(a.attname = 'organisation_id')
+                 THEN format('FROM %s t WHERE t.organisation_id = $1', c.oid::regclass)
+                 ELSE format('FROM %s t JOIN clinics c ON c.id = t.clinic_id WHERE c.organisation_id = $1', c.oid::regclass)
+            END AS from
+       FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-        AND 2 <= (SELECT count(*) FROM pg_attribute a, unnest(ARRAY['clinic_id', $1]) AS wanted
-                   WHERE a.attrelid = c.oid AND a.attname = wanted) ORDER BY 1`,
-    [column],
+      GROUP BY c.oid
+     HAVING bool_or(a.attname IN ('organisation_id', 'clinic_id')) AND ($1::text IS NULL OR bool_or(a.attname = $1))
+      ORDER BY c.oid::regclass::text`,
+    [column ?? null],
   );
-  return rows.map(({ name }) => name);
 }
 
 async function make(service: Service, slug: string, path: string, body: object): Promise<string> {

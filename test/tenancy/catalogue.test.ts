@@ -109,7 +109,7 @@ describe('Every policy', () => {
     const perRow = await names(`
       SELECT schemaname || '.' || tablename || ' ' || policyname AS name FROM pg_policies
        WHERE regexp_replace(coalesce(qual, '') || coalesce(with_check, ''),
-             '\\( ?SELECT (app\\.)?(user_id|clinic_ids|active_clinic_ids|active_clinic_ids_as|organisation_ids|own_provider_ids|colleague_ids|user_type)\\([^()]*\\)( AS \\w+)?\\)', '', 'g')
+             '\\( ?SELECT (app\\.)?(user_id|clinic_ids|active_clinic_ids|active_clinic_ids_as|organisation_ids|staffed_organisation_ids|own_provider_ids|colleague_ids|user_type)\\([^()]*\\)( AS \\w+)?\\)', '', 'g')
              ~ '[a-z_]+\\('`);
     expect(perRow).toEqual([]);
   });
@@ -201,6 +201,7 @@ describe('Every function', () => {
       'app.invitation_address',
       'app.organisation_ids',
       'app.own_provider_ids',
+      'app.staffed_organisation_ids',
       'audit.drop_month',
       'audit.make_partitions',
       'audit.month_digest',

@@ -6,7 +6,7 @@ export type Access =
   | { kind: 'signed-in' }
   | { kind: 'admin' }
   | { kind: 'clinic'; role: ClinicRole }
-  | { kind: 'organisation'; role: OrganisationRole | null };
+  | { kind: 'organisation'; role: OrganisationRole | null; clinicRole: ClinicRole | null };
 
 /** Anybody. A token that is sent along is not looked at: it may well have expired when somebody logs in or refreshes. */
 export const anybody: Access = { kind: 'public', honoursToken: false };
@@ -24,10 +24,17 @@ export const adminOnly: Access = { kind: 'admin' };
 export const clinicRole = (role: ClinicRole): Access => ({ kind: 'clinic', role });
 
 /** At least this role in the organisation that the path names as `organisationId`. */
-export const organisationRole = (role: OrganisationRole): Access => ({ kind: 'organisation', role });
+export const organisationRole = (role: OrganisationRole): Access => ({ kind: 'organisation', role, clinicRole: null });
 
 /** Any relation to the organisation: membership, or a role in one of its clinics. */
-export const organisationReader: Access = { kind: 'organisation', role: null };
+export const organisationReader: Access = { kind: 'organisation', role: null, clinicRole: null };
+
+/** At least this role in one of the active clinics of the organisation that the path names; its managers have it. */
+export const organisationStaff = (clinicRole: ClinicRole): Access => ({
+  kind: 'organisation',
+  role: null,
+  clinicRole,
+});
 
 /** The requirement in words, for the API's documentation. */
 export function describeAccess(access: Access): string {
@@ -41,6 +48,8 @@ export function describeAccess(access: Access): string {
     case 'clinic':
       return `\`${access.role}\` or above in the clinic`;
     case 'organisation':
+      if (access.clinicRole)
+        return `\`${access.clinicRole}\` or above in one of the organisation's clinics, or its managers`;
       return access.role === null
         ? 'whoever belongs to the organisation or has a role in one of its clinics'
         : `\`${access.role}\` or above in the organisation`;

@@ -25,7 +25,7 @@ export function requestPrelude(context: RequestContext, config: Config): Prelude
       caller?.sessionId ?? null,
       caller?.userType ?? null,
       clinic?.id ?? null,
-      clinic?.role ?? null,
+      clinic?.role ?? organisation?.clinicRole ?? null,
       organisation?.id ?? null,
       organisation?.role ?? null,
       context.requestId,

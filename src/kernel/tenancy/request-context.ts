@@ -13,7 +13,7 @@ export interface Caller {
 export type Scope =
   | { kind: 'none' }
   | { kind: 'clinic'; id: string; role: ClinicRole }
-  | { kind: 'organisation'; id: string; role: OrganisationRole | null };
+  | { kind: 'organisation'; id: string; role: OrganisationRole | null; clinicRole: ClinicRole | null };
 
 /** Everything that `app.begin_request` is told. Decided by the guard, before the handler runs. */
 export interface RequestContext {

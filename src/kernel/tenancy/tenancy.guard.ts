@@ -89,7 +89,8 @@ function roleOf(caller: Caller | null): DatabaseRole {
 function scopeOf(request: FastifyRequest, access: Access): Scope {
   if (access.kind === 'clinic') return { kind: 'clinic', id: pathId(request, 'clinicId'), role: access.role };
   if (access.kind === 'organisation') {
-    return { kind: 'organisation', id: pathId(request, 'organisationId'), role: access.role };
+    const { role, clinicRole } = access;
+    return { kind: 'organisation', id: pathId(request, 'organisationId'), role, clinicRole };
   }
   return { kind: 'none' };
 }
