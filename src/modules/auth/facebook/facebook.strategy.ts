@@ -1,19 +1,22 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
-import { Strategy } from 'passport-facebook';
+import { type AuthorizationParamsOptions, Strategy } from 'passport-facebook';
 import { MetaLogin } from '../../../integrations/meta/meta-login.js';
 import { CONFIG, type Config } from '../../../kernel/config/config.js';
 import { type FacebookPerson, personOf } from './facebook-person.js';
 
 /** What one step of the protocol is told beside the request. */
-export interface StepOptions {
+export interface StepOptions extends AuthorizationParamsOptions {
   state?: string;
   codeChallenge?: string;
   codeVerifier?: string;
 }
 
-type Fields = Record<string, string>;
-type Exchanged = (error: unknown, accessToken?: string) => void;
+interface Exchange {
+  redirect_uri: string;
+  code_verifier?: string;
+}
+type Exchanged = (error: Error, accessToken?: string) => void;
 
 /**
  * Facebook's side of OAuth 2.0 for passport: the address of its dialog, and what its answer means. Whoever runs it keeps
@@ -34,14 +37,8 @@ export class FacebookStrategy extends PassportStrategy(Strategy, 'facebook') {
       authorizationURL: `${meta.dialogUrl}/${meta.apiVersion}/dialog/oauth`,
       scope: ['public_profile', 'email'],
     });
-    this._oauth2.getOAuthAccessToken = (
-      code: string,
-      { redirect_uri: redirectUri, code_verifier: codeVerifier }: Fields,
-      done: Exchanged,
-    ) => {
-      this.login
-        .exchange({ code, redirectUri: redirectUri ?? '', codeVerifier })
-        .then(({ accessToken }) => done(null, accessToken), done);
+    this._oauth2.getOAuthAccessToken = (code: string, parameters: unknown, done?: Exchanged) => {
+      this.exchange(code, parameters as Exchange).then((accessToken) => done?.(noError, accessToken), done);
     };
   }
 
@@ -57,6 +54,11 @@ export class FacebookStrategy extends PassportStrategy(Strategy, 'facebook') {
     this.login.me(accessToken).then((profile) => done(null, profile), done);
   }
 
+  private async exchange(code: string, { redirect_uri, code_verifier }: Exchange): Promise<string> {
+    const token = await this.login.exchange({ code, redirectUri: redirect_uri, codeVerifier: code_verifier });
+    return token.accessToken;
+  }
+
   /** The access token has served its purpose: it is kept nowhere. */
   validate(
     _accessToken: string,
@@ -66,3 +68,6 @@ export class FacebookStrategy extends PassportStrategy(Strategy, 'facebook') {
     return personOf(profile);
   }
 }
+
+/** The callback's type has no word for it. */
+const noError = null as unknown as Error;

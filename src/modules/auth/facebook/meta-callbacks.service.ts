@@ -46,14 +46,15 @@ export class MetaCallbacksService {
   }
 
   /**
-   * The code is made of the request, so that the same one again, by Meta or by whoever has seen it, gets the same answer
+   * The code is made of what the request says, so that the same one again, by Meta or by whoever has seen it, gets the same answer
    * and does nothing more: a person who has come back since is not sent away by it.
    */
   private async receive(kind: CallbackKind, signedRequest: string): Promise<string> {
     const opened = this.signedRequests.open(signedRequest);
     if (!opened) throw new SignedRequestRefused();
-    const code = createHmac('sha256', this.key).update(`${kind} ${signedRequest}`).digest('base64url');
-    const row = await this.database.first<{ id: string | null }>(receiveCallback, [kind, sha256(code), opened.userId]);
+    const { userId, issuedAt } = opened;
+    const code = createHmac('sha256', this.key).update(`${kind} ${userId} ${issuedAt.getTime()}`).digest('base64url');
+    const row = await this.database.first<{ id: string | null }>(receiveCallback, [kind, sha256(code), userId]);
     if (row?.id) await this.jobs.enqueue(jobOf[kind], { callbackId: row.id });
     return code;
   }
