@@ -26,7 +26,6 @@ afterAll(async () => {
   await meta.stop();
   await mailbox.stop();
 });
-afterEach(() => meta.control('faults/clear', {}));
 
 const browser = () => new Browser(service, meta);
 const refusal = ({ status, body }: Answer) => [status, body.code];
@@ -250,29 +249,6 @@ describe('A log-in that Facebook does not confirm', () => {
       );
     }
   });
-
-  it.each(['timeout', 'internal', 'transient', 'cut-before', 'cut-after', 'truncated', 'malformed', 'html'] as const)(
-    'while it has a fault of the kind %s, when the code is exchanged and when the profile is read',
-    async (kind) => {
-      const person = await newcomer(meta);
-      for (const on of ['oauth.code', 'me'] as const) {
-        await meta.fault({ on, kind, times: 3 });
-        await opensNothing(async () =>
-          expect(await errorOf(browser().travel(person))).toEqual({ error: 'meta-unavailable' }),
-        );
-        await meta.control('faults/clear', {});
-      }
-    },
-    60_000,
-  );
-
-  it('while it limits us', async () => {
-    const person = await newcomer(meta);
-    await meta.fault({ on: 'oauth.code', kind: 'rate-limited' });
-    await opensNothing(async () =>
-      expect(await errorOf(browser().travel(person))).toEqual({ error: 'meta-rate-limited' }),
-    );
-  });
 });
 
 describe('The code', () => {
@@ -355,12 +331,6 @@ describe('A token of the SDK', () => {
     await opensNothing(async () =>
       expect(refusal(await logIn(`${META_APP_ID}|${META_APP_SECRET}`))).toEqual([422, 'facebook-token-refused']),
     );
-  });
-
-  it('is not trusted while Facebook cannot be asked', async () => {
-    const token = await sdkToken(meta, await newcomer(meta));
-    await meta.fault({ on: 'debug_token', kind: 'internal', times: 3 });
-    await opensNothing(async () => expect(refusal(await logIn(token))).toEqual([503, 'meta-unavailable']));
   });
 });
 
