@@ -40,7 +40,7 @@ export class CreateFacebookLogin1795219204000 implements MigrationInterface {
       DROP POLICY authenticated_delete ON auth.identities;
       REVOKE INSERT (user_id, provider, provider_user_id), DELETE ON auth.identities FROM authenticated, super_admin;
       CREATE INDEX identities_user_id_idx ON auth.identities (user_id);
-      ALTER TABLE auth.identities DROP CONSTRAINT identities_user_id_provider_key,
+      ALTER TABLE auth.identities DROP CONSTRAINT identities_provider_key,
         DROP COLUMN email, DROP COLUMN first_name, DROP COLUMN last_name;
       COMMENT ON COLUMN auth.users.email_verified_at IS NULL;
     `);
@@ -77,7 +77,7 @@ const identities = `
     'person asks the provider that we forget them. Null where the account was there before';
 
   -- Also the index by user, which the former one is then no more than the beginning of.
-  ALTER TABLE auth.identities ADD CONSTRAINT identities_user_id_provider_key UNIQUE (user_id, provider);
+  ALTER TABLE auth.identities ADD CONSTRAINT identities_provider_key UNIQUE (user_id, provider);
   DROP INDEX auth.identities_user_id_idx;
 
   COMMENT ON COLUMN auth.users.email_verified_at IS

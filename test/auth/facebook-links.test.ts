@@ -117,7 +117,7 @@ describe('Linking', () => {
   it.each([
     {},
     { code: 'x'.repeat(43), accessToken: 'both' },
-    { code: 'short' },
+    { code: '' },
     { code: 'x'.repeat(43), userId: 'me' },
   ])('takes one proof and nothing else: not %j', async (body) => {
     expect(refusal(await link((await member()).token, body))).toEqual([400, 'invalid-request']);

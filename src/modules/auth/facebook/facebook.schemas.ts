@@ -4,7 +4,7 @@ import { Timestamp } from '../../../kernel/http/primitives.js';
 /** S256 of RFC 7636: BASE64URL(SHA256(verifier)). */
 const CodeChallenge = z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'is no S256 challenge');
 const CodeVerifier = z.string().regex(/^[A-Za-z0-9._~-]{43,128}$/, 'is no verifier');
-const OneTimeCode = z.string().min(20).max(200);
+const OneTimeCode = z.string().min(1).max(200);
 const GivenToken = z.string().min(1).max(2_000);
 
 export const FacebookStart = z.object({
