@@ -5,6 +5,7 @@
 export type ServiceReason =
   | 'answer Meta'
   | 'archive audit log'
+  | 'change social accounts'
   | 'connect Google'
   | 'check social accounts'
   | 'connect Meta'
