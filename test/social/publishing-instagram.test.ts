@@ -1,5 +1,5 @@
 import { type Meta, startMeta } from '../support/meta.js';
-import { becomes, type Connected, connect, due, isFailed, isPublished, waitsFor } from '../support/publishing.js';
+import { becomes, type Connected, connect, due, isPublished } from '../support/publishing.js';
 import { type Service, startService } from '../support/service.js';
 
 let meta: Meta;

@@ -123,7 +123,8 @@ export async function becomes(
   }
 }
 
-export const isPublished = ({ status, platform_url }: PostRow): boolean => status === 'published' && platform_url !== null;
+export const isPublished = ({ status, platform_url }: PostRow): boolean =>
+  status === 'published' && platform_url !== null;
 export const isFailed = ({ status }: PostRow): boolean => status === 'failed';
 export const waitsFor =
   (reason: string) =>

@@ -1,10 +1,21 @@
 import { Injectable } from '@nestjs/common';
 import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
-import { type Container, type ContainerStatus, type InstagramMedia, MetaInstagram } from '../../../integrations/meta/meta-instagram.js';
+import {
+  type Container,
+  type ContainerStatus,
+  type InstagramMedia,
+  MetaInstagram,
+} from '../../../integrations/meta/meta-instagram.js';
 import { publishedText } from '../posts/post-text.js';
 import { publishingLimitReached } from './failed-call.js';
 import { PublishOnce } from './publish-once.js';
-import { hasFreshContainer, lookAgain, outcomeUnknown, type PublishingOutcome, waitForContainer } from './publishing-outcome.js';
+import {
+  hasFreshContainer,
+  lookAgain,
+  outcomeUnknown,
+  type PublishingOutcome,
+  waitForContainer,
+} from './publishing-outcome.js';
 import { PublishingStore } from './publishing-store.js';
 import type { PublishingTask } from './publishing-task.js';
 
@@ -141,7 +152,10 @@ export class InstagramPublisher {
     const since = new Date(begun.getTime() - clockSlackMs);
     const media = await this.instagram.recentMedia(token, task.platformAccountId, since);
     const candidates = media.filter((medium) => isOf(task, medium));
-    return this.once.record(task, candidates.sort((a, b) => a.timestamp.getTime() - b.timestamp.getTime()));
+    return this.once.record(
+      task,
+      candidates.sort((a, b) => a.timestamp.getTime() - b.timestamp.getTime()),
+    );
   }
 }
 

@@ -41,7 +41,12 @@ const retryFactor = 4;
 const longestRetrySeconds = 1_800;
 
 export function waitForContainer({ containerChecks }: PublishingTask): PublishingOutcome {
-  return { kind: 'waits', reason: 'container', seconds: containerWaits[containerChecks] ?? longContainerWait, check: true };
+  return {
+    kind: 'waits',
+    reason: 'container',
+    seconds: containerWaits[containerChecks] ?? longContainerWait,
+    check: true,
+  };
 }
 
 /** Whether the containers of an earlier run can still be used. */
@@ -72,5 +77,9 @@ export function askAgain({ containerChecks }: PublishingTask, retryAfter = 0): P
 }
 
 export function outcomeUnknown(message: string): PublishingOutcome {
-  return { kind: 'failed', code: 'outcome-unknown', message: `${message} Look at the page before you publish it again.` };
+  return {
+    kind: 'failed',
+    code: 'outcome-unknown',
+    message: `${message} Look at the page before you publish it again.`,
+  };
 }

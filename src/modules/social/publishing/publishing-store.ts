@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DatabaseError } from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { CONFIG, type Config } from '../../../kernel/config/config.js';
+import { AlreadyExists } from '../../../kernel/http/http.errors.js';
+import { asDomainError } from '../../../kernel/http/problem-mapping.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { PostQueue } from '../posts/post-queue.js';
@@ -134,8 +135,8 @@ interface Due {
 
 const inSeconds = (seconds: number): string => `${Math.ceil(seconds * 1000)} ms`;
 
-const isTaken = (error: unknown): boolean =>
-  error instanceof DatabaseError && error.constraint === 'social_media_posts_platform_post_id_key';
+/** The only unique key that the step can meet: of those that it touches, on what stands on the page. */
+const isTaken = (error: unknown): boolean => asDomainError(error).definition.code === AlreadyExists.definition.code;
 
 /** By its key; of two who claim at once the second waits for the first, and then finds nothing that is due. */
 const claimPost = `
