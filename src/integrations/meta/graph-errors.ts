@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { MetaFailure, type MetaFailureKind } from './meta-failure.js';
+
+/** Graph answers errors in one form: https://developers.facebook.com/docs/graph-api/guides/error-handling */
+const Refusal = z.object({
+  error: z.object({
+    code: z.number().optional(),
+    error_subcode: z.number().optional(),
+    is_transient: z.boolean().optional(),
+  }),
+});
+
+interface RefusedCall {
+  /** Whether the call changes something: only then may it have happened. */
+  isWrite: boolean;
+  retryAfter: number | undefined;
+}
+
+/** The failure that an answer stands for; nothing for a good one. Some of Graph's errors come with status 200. */
+export function failureIn(
+  answer: { status: number; body: unknown },
+  { isWrite, retryAfter }: RefusedCall,
+): MetaFailure | undefined {
+  const refusal = Refusal.safeParse(answer.body);
+  if (!refusal.success && answer.status < 400) return undefined;
+  const { code, error_subcode, is_transient = false } = refusal.data?.error ?? {};
+  const kind = kindOf(answer.status, { code, subcode: error_subcode, isTransient: is_transient });
+  return new MetaFailure(kind, {
+    graphCode: code,
+    graphSubcode: error_subcode,
+    retryAfter: kind === 'rate-limited' ? retryAfter : undefined,
+    mayHaveHappened: isWrite && kind === 'unavailable' && !isDefiniteRefusal(code),
+  });
+}
+
+interface GraphError {
+  code: number | undefined;
+  subcode: number | undefined;
+  isTransient: boolean;
+}
+
+function kindOf(status: number, { code, subcode, isTransient }: GraphError): MetaFailureKind {
+  const known = (subcode !== undefined && subcodeKinds[subcode]) || (code !== undefined && kindOfCode(code));
+  if (known) return known;
+  if (status === 429) return 'rate-limited';
+  if (isTransient || status >= 500 || status === 408) return 'unavailable';
+  return status === 404 ? 'not-found' : 'refused';
+}
+
+/**
+ * Codes of the Graph API (guides/error-handling, overview/rate-limiting) and of Instagram's publishing
+ * (instagram-platform/instagram-graph-api/reference/error-codes).
+ */
+function kindOfCode(code: number): MetaFailureKind | undefined {
+  if (code >= 200 && code <= 299) return 'permission-missing';
+  if (code >= 80_000 && code <= 80_014) return 'rate-limited';
+  return codeKinds[code];
+}
+
+const codeKinds: Record<number, MetaFailureKind> = {
+  [-2]: 'unavailable',
+  [-1]: 'unavailable',
+  1: 'unavailable',
+  2: 'unavailable',
+  4: 'rate-limited',
+  10: 'permission-missing',
+  17: 'rate-limited',
+  32: 'rate-limited',
+  101: 'not-configured',
+  102: 'token-invalid',
+  190: 'token-invalid',
+  341: 'rate-limited',
+  613: 'rate-limited',
+  803: 'not-found',
+  9007: 'unavailable',
+};
+
+/** Where a subcode says something else than its code: both come with codes that mean many things (100, 24, 9, 1). */
+const subcodeKinds: Record<number, MetaFailureKind> = {
+  33: 'not-found',
+  // Instagram: the thumbnail lies outside the video.
+  2207057: 'refused',
+  // Instagram: the container is gone; the container is not ready yet, try again shortly; the account's posts of a day.
+  2207006: 'not-found',
+  2207008: 'unavailable',
+  2207042: 'rate-limited',
+};
+
+/** The container is not ready (code 9007): Meta has said for certain that it did not publish. */
+function isDefiniteRefusal(code: number | undefined): boolean {
+  return code === 9007;
+}

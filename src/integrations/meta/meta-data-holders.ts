@@ -1,0 +1,66 @@
+import { Injectable, type OnModuleInit, SetMetadata } from '@nestjs/common';
+import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
+
+const FORGETS_META_USER = 'polyclinic:forgets-meta-user';
+const HEARS_OF_DEAUTHORIZATION = 'polyclinic:hears-of-deauthorization';
+
+/**
+ * Makes a method `(facebookUserId: string) => Promise<void>` remove whatever its module holds from Meta about a person
+ * who asked Meta for it. It must be idempotent: a job calls it, and calls all of them again when one fails.
+ */
+export function ForgetsMetaUser(): MethodDecorator {
+  return SetMetadata(FORGETS_META_USER, true);
+}
+
+/** The same for somebody who removed our app at Meta: their tokens are dead, what they gave may stay. */
+export function HearsOfDeauthorization(): MethodDecorator {
+  return SetMetadata(HEARS_OF_DEAUTHORIZATION, true);
+}
+
+type Holder = (facebookUserId: string) => Promise<void>;
+
+/** Every module that holds something from Meta, without knowing one of them. */
+@Injectable()
+export class MetaDataHolders implements OnModuleInit {
+  private readonly forgetting: Holder[] = [];
+  private readonly hearing: Holder[] = [];
+
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+    private readonly reflector: Reflector,
+  ) {}
+
+  onModuleInit(): void {
+    for (const { instance } of this.discovery.getProviders()) {
+      if (typeof instance !== 'object' || instance === null) continue;
+      for (const method of this.scanner.getAllMethodNames(Object.getPrototypeOf(instance)))
+        this.register(instance, method);
+    }
+  }
+
+  /** Lets all of them forget the person. When some fail, the others have done it all the same, and this rejects. */
+  forget(facebookUserId: string): Promise<void> {
+    return callAll(this.forgetting, facebookUserId);
+  }
+
+  deauthorized(facebookUserId: string): Promise<void> {
+    return callAll(this.hearing, facebookUserId);
+  }
+
+  private register(instance: object, method: string): void {
+    const holder = (instance as Record<string, unknown>)[method];
+    if (typeof holder !== 'function') return;
+    const call: Holder = (facebookUserId) => holder.call(instance, facebookUserId);
+    if (this.reflector.get<true | undefined>(FORGETS_META_USER, holder)) this.forgetting.push(call);
+    if (this.reflector.get<true | undefined>(HEARS_OF_DEAUTHORIZATION, holder)) this.hearing.push(call);
+  }
+}
+
+/** One after the other: each opens its own transaction. */
+async function callAll(holders: readonly Holder[], facebookUserId: string): Promise<void> {
+  const failures: unknown[] = [];
+  for (const holder of holders) await holder(facebookUserId).catch((error: unknown) => failures.push(error));
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw new AggregateError(failures, 'Some holders of data from Meta failed.');
+}

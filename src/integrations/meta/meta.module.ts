@@ -1,0 +1,52 @@
+import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { CONFIG, type Config } from '../../kernel/config/config.js';
+import { GraphClient } from './graph-client.js';
+import { GraphTransport } from './graph-transport.js';
+import { MetaDataHolders } from './meta-data-holders.js';
+import { MetaInsights } from './meta-insights.js';
+import { MetaInstagram } from './meta-instagram.js';
+import { MetaLogin } from './meta-login.js';
+import { MetaPages } from './meta-pages.js';
+import { SignedRequests } from './signed-requests.js';
+import { UsageLimits } from './usage-limits.js';
+
+const usesGraph = <Made>(make: new (graph: GraphClient) => Made) => ({
+  provide: make,
+  inject: [GraphClient],
+  useFactory: (graph: GraphClient) => new make(graph),
+});
+
+@Module({
+  imports: [DiscoveryModule],
+  providers: [
+    {
+      provide: GraphTransport,
+      inject: [CONFIG],
+      useFactory: ({ meta }: Config) => new GraphTransport(meta.timeoutMs),
+    },
+    {
+      provide: GraphClient,
+      inject: [CONFIG, GraphTransport],
+      useFactory: ({ meta }: Config, transport: GraphTransport) => new GraphClient(meta, transport, new UsageLimits()),
+    },
+    {
+      provide: SignedRequests,
+      inject: [CONFIG],
+      useFactory: ({ meta }: Config) => new SignedRequests(meta.appSecret),
+    },
+    usesGraph(MetaLogin),
+    usesGraph(MetaPages),
+    usesGraph(MetaInstagram),
+    usesGraph(MetaInsights),
+    MetaDataHolders,
+  ],
+  exports: [GraphClient, MetaDataHolders, MetaInsights, MetaInstagram, MetaLogin, MetaPages, SignedRequests],
+})
+export class MetaModule implements OnApplicationShutdown {
+  constructor(@Inject(GraphTransport) private readonly transport: GraphTransport) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.transport.close();
+  }
+}
