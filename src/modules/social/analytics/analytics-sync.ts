@@ -71,7 +71,7 @@ function failureOfAccount(answers: readonly Answer[]): MetaFailure | undefined {
  */
 function findingsOf(posts: readonly DuePost[], answers: readonly Answer[]): Finding[] {
   const showsAny = answers.some((answer) => !(answer instanceof MetaFailure));
-  return posts.flatMap((post, index) => {
+  return posts.flatMap<Finding>((post, index) => {
     const answer = answers[index];
     if (!answer) return [];
     if (!(answer instanceof MetaFailure)) return [{ post, counts: answer }];

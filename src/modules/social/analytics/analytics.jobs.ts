@@ -15,7 +15,7 @@ const ReadJob = z.object({ accountId: z.uuid() });
 const waits: Partial<Record<MetaFailureKind, number>> = {
   'not-configured': 3_600,
   'rate-limited': 1_200,
-  unavailable: 300,
+  unavailable: 900,
 };
 const longestWait = 24 * 3_600;
 
