@@ -1,6 +1,7 @@
 import { demoAddress } from '../../src/demo/demo.js';
 import { insertSpreadsheet } from './google.js';
 import type { Service } from './service.js';
+import { insertAccount, insertPending, insertPost, insertVideo } from './social.js';
 
 /** One of the demo's organisations with something of every kind in it, and all that it has. */
 export interface Tenant {
@@ -25,17 +26,20 @@ export async function describeTenant(service: Service, slug: string): Promise<Te
     ...(await makeDashboard(service, slug, clinic)),
     ...(await makeGoals(service, slug, clinic)),
     ...(await makeMetrics(service, slug, clinic)),
+    ...(await insertSocial(service, slug, organisationId)),
     factId: await insertFacts(service, clinicId),
     invitationId: await make(service, slug, `${clinic}/invitations`, {
       email: `invited@${slug}.example`,
       role: 'viewer',
     }),
   };
-  const { userId, credentialId, connectionId } = made;
+  const { userId, credentialId, connectionId, accountId, videoId } = made;
   const names = {
     actorId: userId,
+    contentId: videoId,
     defaultClinicId: clinicId,
     googleCredentialId: credentialId,
+    socialAccountId: accountId,
     spreadsheetConnectionId: connectionId,
   };
   return { slug, organisationId, clinicId, values: { organisationId, clinicId, ...made, ...names, ...withoutOwner } };
@@ -47,6 +51,7 @@ export const withoutOwner = {
   jobId: '1',
   metrics: 'production',
   month: '2026-03',
+  platform: 'instagram',
   sheet: 'Sheet1',
   spreadsheetId: 'a-spreadsheet-of-google',
   table: 'financial_metrics',
@@ -79,6 +84,9 @@ export async function secretsOf(service: Service, { slug, organisationId }: Tena
      UNION SELECT email::text FROM profiles WHERE email LIKE '%@' || $2 || '.example'
      UNION SELECT name FROM clinics WHERE organisation_id = $1
      UNION SELECT name FROM organisations WHERE id = $1 UNION SELECT id::text FROM organisations WHERE id = $1
+     UNION SELECT username FROM social_media_accounts WHERE organisation_id = $1
+     UNION SELECT caption FROM social_media_posts WHERE organisation_id = $1
+     UNION SELECT prompt FROM social_media_videos WHERE organisation_id = $1
      UNION SELECT s.name FROM spreadsheet_connections s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
      UNION SELECT g.google_email FROM google_credentials g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
      UNION ${ids.join(' UNION ')}`,
@@ -153,6 +161,17 @@ async function makeMetrics(service: Service, slug: string, clinic: string) {
     }),
     mappingId: await make(service, slug, `${clinic}/mappings`, { name: 'Expenses', table, mapping }),
     importId: await make(service, slug, `${clinic}/imports/rows`, rows),
+  };
+}
+
+/** An account with a draft on it, a video, and a choice that the owner has yet to make. */
+async function insertSocial({ database }: Service, slug: string, organisationId: string) {
+  const accountId = await insertAccount(database, organisationId, { platform: 'instagram' });
+  return {
+    accountId,
+    postId: await insertPost(database, accountId),
+    videoId: await insertVideo(database, organisationId),
+    pendingId: await insertPending(database, organisationId, demoAddress('owner', slug)),
   };
 }
 

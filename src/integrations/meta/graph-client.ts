@@ -138,7 +138,7 @@ export class GraphClient {
   ): Promise<z.infer<Shape>> {
     this.limits.check(family, token);
     const answer = await this.transport.send({ ...request, headers: headersOf(token, request.body) });
-    const retryAfter = this.limits.note(family, token, answer.headers);
+    const retryAfter = this.limits.note(family, token, answer);
     const failure = failureIn(answer, { isWrite: request.isWrite, retryAfter });
     if (failure) throw failure;
     return checked(answer, shape, request.isWrite);

@@ -4,6 +4,7 @@ import { MetaFailure, type MetaFailureKind } from './meta-failure.js';
 /** Graph answers errors in one form: https://developers.facebook.com/docs/graph-api/guides/error-handling */
 const Refusal = z.object({
   error: z.object({
+    message: z.string().optional(),
     code: z.number().optional(),
     error_subcode: z.number().optional(),
     is_transient: z.boolean().optional(),
@@ -23,8 +24,9 @@ export function failureIn(
 ): MetaFailure | undefined {
   const refusal = Refusal.safeParse(answer.body);
   if (!refusal.success && answer.status < 400) return undefined;
-  const { code, error_subcode, is_transient = false } = refusal.data?.error ?? {};
-  const kind = kindOf(answer.status, { code, subcode: error_subcode, isTransient: is_transient });
+  const { code, error_subcode, is_transient = false, message = '' } = refusal.data?.error ?? {};
+  const graphError = { code, subcode: error_subcode, isTransient: is_transient };
+  const kind = doubtsOurSecret.test(message) ? 'not-configured' : kindOf(answer.status, graphError);
   return new MetaFailure(kind, {
     graphCode: code,
     graphSubcode: error_subcode,
@@ -32,6 +34,12 @@ export function failureIn(
     mayHaveHappened: isWrite && kind === 'unavailable' && !isDefiniteRefusal(code),
   });
 }
+
+/**
+ * A wrong secret comes with codes that mean something else: 1 where codes are exchanged, 100 where a proof is checked.
+ * Only the words tell it.
+ */
+const doubtsOurSecret = /client secret|appsecret_proof/i;
 
 interface GraphError {
   code: number | undefined;

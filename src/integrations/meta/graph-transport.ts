@@ -1,5 +1,6 @@
 import type CircuitBreaker from 'opossum';
 import type { Agent } from 'undici';
+import { z } from 'zod';
 import { MetaFailure } from './meta-failure.js';
 
 export interface GraphRequest {
@@ -98,7 +99,11 @@ export class GraphTransport {
         redirect: 'error',
         ...(body !== undefined && { body }),
       });
-      return { status: response.status, headers: response.headers, body: JSON.parse(await response.text()) };
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: readBody(response.status, await response.text()),
+      };
     } catch (error) {
       // Neither the error nor its cause is kept: they may quote the address.
       throw new MetaFailure('unavailable', { mayHaveHappened: isWrite && !neverSent(error) });
@@ -121,7 +126,7 @@ async function loadLibraries(timeoutMs: number): Promise<Loaded> {
   return { fetch, agent, CircuitBreaker };
 }
 
-/** Errors of finding the host, connecting and TLS: nothing of the request had left us. */
+/** Errors of finding the host and of connecting: nothing of the request had left us. */
 const beforeSending: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'EAI_AGAIN',
@@ -131,10 +136,19 @@ const beforeSending: ReadonlySet<string> = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+const NetworkError = z.object({ cause: z.object({ code: z.string() }) });
+
 function neverSent(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  return (
-    typeof code === 'string' && (beforeSending.has(code) || code.startsWith('ERR_TLS') || code.startsWith('CERT_'))
-  );
+  const { data } = NetworkError.safeParse(error);
+  return data !== undefined && beforeSending.has(data.cause.code);
+}
+
+/** Whoever limits the rate may stand before Meta and speak no JSON: its status says enough. */
+function readBody(status: number, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (status === 429) return undefined;
+    throw error;
+  }
 }

@@ -50,7 +50,7 @@ const Post = z.object({
 const Made = z.object({ id: z.string().min(1) });
 const MadePhoto = Made.extend({ post_id: z.string().optional() });
 const Done = z.object({ success: z.literal(true) });
-const Subscribed = z.object({ subscribed_fields: z.array(z.string()).default([]) });
+const SubscribedApp = z.object({ id: z.string(), subscribed_fields: z.array(z.string()).default([]) });
 const Permalink = z.object({ permalink_url: z.string().optional() });
 
 /** Pages: which a person manages, and what stands on them. https://developers.facebook.com/docs/pages-api */
@@ -75,8 +75,9 @@ export class MetaPages {
 
   /** What this app hears of the page; nothing while it is not subscribed. */
   async subscribedFields(pageToken: string, pageId: string): Promise<string[]> {
-    const apps = await this.graph.list(onPage(pageToken, [pageId, 'subscribed_apps']), Subscribed);
-    return apps.flatMap(({ subscribed_fields }) => subscribed_fields);
+    const call = onPage(pageToken, [pageId, 'subscribed_apps'], { fields: 'id,subscribed_fields' });
+    const apps = await this.graph.list(call, SubscribedApp);
+    return apps.filter(({ id }) => id === this.graph.app.id).flatMap(({ subscribed_fields }) => subscribed_fields);
   }
 
   async unsubscribe(pageToken: string, pageId: string): Promise<void> {

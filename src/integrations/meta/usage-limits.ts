@@ -13,16 +13,26 @@ interface AnswerHeaders {
   get(name: string): string | null;
 }
 
+interface Answer {
+  status: number;
+  headers: AnswerHeaders;
+}
+
 /** Percents of what is allowed in the running window. Meta throttles at 100 of any. */
 const Usage = z.object({
   call_count: z.number().default(0),
   total_time: z.number().default(0),
   total_cputime: z.number().default(0),
 });
-const BusinessUsage = z.record(
-  z.string(),
-  z.array(Usage.extend({ type: z.string().default(''), estimated_time_to_regain_access: z.number().default(0) })),
-);
+type Usage = z.infer<typeof Usage>;
+const noUsage: Usage = { call_count: 0, total_time: 0, total_cputime: 0 };
+
+const BusinessUse = Usage.extend({
+  type: z.string().default(''),
+  /** Minutes. */
+  estimated_time_to_regain_access: z.number().default(0),
+});
+const BusinessUsage = z.record(z.string(), z.array(BusinessUse));
 
 /** After a limit without a named end, one call after this long finds out. */
 const unnamedWaitSeconds = 60;
@@ -40,8 +50,8 @@ export class UsageLimits {
   }
 
   /** Reads what an answer, good or not, says of its limits: seconds to wait, if there are any. */
-  note(family: UsageFamily, token: string | undefined, headers: AnswerHeaders): number | undefined {
-    const wait = secondsToWait(family, headers);
+  note(family: UsageFamily, token: string | undefined, answer: Answer): number | undefined {
+    const wait = secondsToWait(family, answer);
     if (wait !== undefined) this.heldUntil.set(keyOf(family, token), Date.now() + wait * 1000);
     return wait;
   }
@@ -53,47 +63,37 @@ function keyOf(family: UsageFamily, token: string | undefined): string {
   return `${family} ${createHash('sha256').update(token).digest('base64url')}`;
 }
 
-function secondsToWait(family: UsageFamily, headers: AnswerHeaders): number | undefined {
-  const waits = [
-    retryAfterOf(headers),
-    waitForBusiness(family, headers),
-    waitForUsage(headers.get('x-page-usage')),
-    waitForUsage(headers.get('x-app-usage')),
-  ].filter((wait) => wait !== undefined);
-  // A named time is better than the guess that stands for a limit without one.
-  const named = waits.filter((wait) => wait !== unnamedWaitSeconds);
-  const chosen = named.length > 0 ? named : waits;
-  return chosen.length > 0 ? Math.min(longestWaitSeconds, Math.max(...chosen)) : undefined;
+function secondsToWait(family: UsageFamily, { status, headers }: Answer): number | undefined {
+  const businesses = businessesIn(headers, family);
+  const named = businesses.map(({ estimated_time_to_regain_access: minutes }) => Math.ceil(minutes * 60));
+  // A server that is not well says when it will be; that is no limit of ours.
+  const longestNamed = Math.max(0, ...named, status < 500 ? retryAfterOf(headers) : 0);
+  if (longestNamed > 0) return Math.min(longestNamed, longestWaitSeconds);
+  const usages = [usageIn(headers, 'x-app-usage'), usageIn(headers, 'x-page-usage'), ...businesses];
+  return usages.some(isUsedUp) ? unnamedWaitSeconds : undefined;
 }
 
-function waitForUsage(header: string | null): number | undefined {
-  const usage = Usage.safeParse(jsonOf(header));
-  return usage.success && isUsedUp(usage.data) ? unnamedWaitSeconds : undefined;
+function usageIn(headers: AnswerHeaders, name: string): Usage {
+  return Usage.safeParse(jsonOf(headers.get(name))).data ?? noUsage;
 }
 
-/** The header lists each kind of use of the business; `estimated_time_to_regain_access` is in minutes. */
-function waitForBusiness(family: UsageFamily, headers: AnswerHeaders): number | undefined {
+/** The header lists each kind of use of a business: where ours is listed, the others say nothing about it. */
+function businessesIn(headers: AnswerHeaders, family: UsageFamily): z.infer<typeof BusinessUse>[] {
   const parsed = BusinessUsage.safeParse(jsonOf(headers.get('x-business-use-case-usage')));
-  if (!parsed.success) return undefined;
-  const all = Object.values(parsed.data).flat();
+  const all = Object.values(parsed.data ?? {}).flat();
   const own = all.filter(({ type }) => type === family);
-  const waits = (own.length > 0 ? own : all).flatMap((usage) => {
-    if (usage.estimated_time_to_regain_access > 0) return [Math.ceil(usage.estimated_time_to_regain_access * 60)];
-    return isUsedUp(usage) ? [unnamedWaitSeconds] : [];
-  });
-  return waits.length > 0 ? Math.max(...waits) : undefined;
+  return own.length > 0 ? own : all;
 }
 
-function isUsedUp({ call_count, total_time, total_cputime }: z.infer<typeof Usage>): boolean {
+function isUsedUp({ call_count, total_time, total_cputime }: Usage): boolean {
   return Math.max(call_count, total_time, total_cputime) >= 100;
 }
 
-/** RFC 9110 section 10.2.3: seconds, or a date. */
-function retryAfterOf(headers: AnswerHeaders): number | undefined {
-  const value = headers.get('retry-after');
-  if (!value) return undefined;
-  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
-  return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : undefined;
+/** RFC 9110 section 10.2.3: seconds, or a date. Otherwise 0. */
+function retryAfterOf(headers: AnswerHeaders): number {
+  const value = headers.get('retry-after') ?? '';
+  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - Date.now()) / 1000);
+  return Number.isFinite(seconds) ? seconds : 0;
 }
 
 function jsonOf(text: string | null): unknown {
