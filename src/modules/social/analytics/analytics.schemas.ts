@@ -80,7 +80,7 @@ export const PerformanceQuery = pageQuery.extend({
   days: z.coerce.number().int().min(1).max(365).default(30).meta({ description: 'Posts published since then.' }),
   sort: z.enum(performanceSorts).default('engagement').meta({ description: 'Highest, or latest, first.' }),
   platform: Platform.optional(),
-  socialAccountId: Uuid.optional(),
+  accountId: Uuid.optional(),
   timeZone: TimeZone.default('UTC'),
 });
 export type PerformanceQuery = z.infer<typeof PerformanceQuery>;

@@ -21,10 +21,10 @@ export class PerformanceService {
   ) {}
 
   async list(organisationId: string, query: PerformanceQuery): Promise<PostsPerformance> {
-    const { days, sort, platform, socialAccountId, cursor, limit, timeZone } = query;
+    const { days, sort, platform, accountId, cursor, limit, timeZone } = query;
     const purpose = `performance ${sort} ${organisationId}`;
     const [value, id] = cursor ? this.cursors.decode(cursor, purpose) : [null, null];
-    const filters = [organisationId, days, platform ?? null, socialAccountId ?? null];
+    const filters = [organisationId, days, platform ?? null, accountId ?? null];
     const rows = await this.database.query<SortedPost>(listings[sort], [...filters, value, id, limit + 1]);
     const page = toPage(rows, limit, (last) => this.cursors.encode([last.sortValue, last.id], purpose));
     if (cursor) return { ...page, summary: null };
