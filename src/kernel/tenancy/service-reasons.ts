@@ -4,6 +4,7 @@
  */
 export type ServiceReason =
   | 'archive audit log'
+  | 'change social accounts'
   | 'connect Google'
   | 'check social accounts'
   | 'connect Meta'
