@@ -177,22 +177,30 @@ describe('The analytics of a post', () => {
     expect(await snapshots(posts)).toEqual([1, 1]);
   });
 
-  it('of a story come once enough people saw it, and end after its day', async () => {
+  it('of a story come once enough people saw it, and stay as they were when its day is over', async () => {
     const story = { kind: 'story' as const, imageUrl: meta.media('photo.jpg') };
-    const ids = [await publishOnInstagram(service, page, story)];
-    ids.push(await publishOnInstagram(service, page, story));
-    const posts = await insertPublished(service.database, page.instagramAccountId, [
-      { platformPostId: ids[0] ?? '', postType: 'story' },
-      { platformPostId: ids[1] ?? '', postType: 'story', age: '25 hours' },
+    const objectId = await publishOnInstagram(service, page, story);
+    const [post] = await insertPublished(service.database, page.instagramAccountId, [
+      { platformPostId: objectId, postType: 'story' },
     ]);
     await read(page.instagramAccountId);
     expect(await accountOf(page.instagramAccountId)).toMatchObject({ status: 'active', synced: true });
-    expect([await postOf(posts[0]), await postOf(posts[1])]).toMatchObject([{ available: true }, { available: false }]);
-    await meta.control('insights', { objectId: ids[0], reach: 40, impressions: 44 });
+    expect(await postOf(post)).toMatchObject({ available: true, reach: 0 });
+    await meta.control('insights', { objectId, reach: 40, impressions: 44 });
     await pass('1 hour');
     await read(page.instagramAccountId);
-    expect(await postOf(posts[0])).toMatchObject({ reach: 40, impressions: 44 });
-    expect(await snapshots(posts)).toEqual([1, 0]);
+    expect(await postOf(post)).toMatchObject({ reach: 40, impressions: 44 });
+    await meta.control('clock', { offsetSeconds: 25 * 3600 });
+    try {
+      await pass('25 hours');
+      await read(page.instagramAccountId);
+      await pass('25 hours');
+      await read(page.instagramAccountId);
+    } finally {
+      await meta.control('clock', { offsetSeconds: 0 });
+    }
+    expect(await postOf(post)).toMatchObject({ reach: 40, impressions: 44, available: false });
+    expect(await snapshots([post ?? ''])).toEqual([2]);
   });
 });
 

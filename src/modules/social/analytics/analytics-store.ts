@@ -115,7 +115,7 @@ const findDueAccounts = `
 const findDuePosts = `
   SELECT p.id, p.platform, p.post_type, p.content_type, p.platform_post_id, p.published_at::text,
          p.last_analytics_sync::text AS last_sync,
-         p.post_type = 'story' AND p.published_at < now() - interval '24 hours' AS is_past_story
+         p.post_type = 'story' AND p.published_at < now() - interval '23 hours' AS is_past_story
     FROM public.social_media_posts p JOIN public.social_media_accounts a ON a.id = p.social_account_id
    WHERE p.social_account_id = $1 AND ${isReadable} AND ${isDue}
      AND ($2::timestamptz IS NULL OR (p.published_at, p.id) < ($2, $3::uuid))

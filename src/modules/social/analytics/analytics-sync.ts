@@ -65,20 +65,23 @@ function failureOfAccount(answers: readonly Answer[]): MetaFailure | undefined {
   return concerningAll.map((kind) => failures.find((failure) => failure.kind === kind)).find(Boolean);
 }
 
-/**
- * Meta answers the same for a post that was deleted there and for one that it does not show us: that one is gone is
- * believed when others of the account are shown at the same time.
- */
 function findingsOf(posts: readonly DuePost[], answers: readonly Answer[]): Finding[] {
   const showsAny = answers.some((answer) => !(answer instanceof MetaFailure));
   return posts.flatMap<Finding>((post, index) => {
     const answer = answers[index];
-    if (!answer) return [];
-    if (!(answer instanceof MetaFailure)) return [{ post, counts: answer }];
-    if (!isFinal(answer)) return [];
-    const isGone = post.isPastStory || (showsAny && answer.kind === 'not-found');
-    return [{ post, counts: isGone ? 'gone' : 'none' }];
+    if (!answer || (answer instanceof MetaFailure && !isFinal(answer))) return [];
+    if (isGone(post, answer, showsAny)) return [{ post, counts: 'gone' }];
+    return [{ post, counts: answer instanceof MetaFailure ? 'none' : answer }];
   });
+}
+
+/**
+ * Meta answers the same for a post that was deleted there and for one that it does not show us: that one is gone is
+ * believed when others of the account are shown at the same time.
+ */
+function isGone({ isPastStory }: DuePost, answer: Answer, showsAny: boolean): boolean {
+  if (answer instanceof MetaFailure) return isPastStory || (showsAny && answer.kind === 'not-found');
+  return isPastStory && answer.reach === 0 && answer.impressions === 0;
 }
 
 /** Whether asking again soon would be answered the same: the post's turn is over then. */

@@ -7,7 +7,7 @@ export interface DuePost {
   postType: 'feed' | 'reel' | 'story' | 'carousel';
   contentType: 'video' | 'image';
   platformPostId: string;
-  /** A story of which Meta tells nothing any more: it counts them for a day. */
+  /** A story that has had its day, or nearly: Meta tells its counts for so long, and afterwards that nobody saw it. */
   isPastStory: boolean;
   /** As text, which keeps the microseconds: what is recorded must have been read from this very state. */
   publishedAt: string;
