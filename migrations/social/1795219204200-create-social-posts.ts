@@ -232,9 +232,11 @@ const posts = `
   COMMENT ON COLUMN public.social_media_posts.engagement_rate IS 'Percent; kept by trigger from the counts beside it';
   COMMENT ON COLUMN public.social_media_posts.analytics_available IS 'False once Meta has said that there are none';
   CREATE INDEX social_media_posts_organisation_id_idx ON public.social_media_posts (organisation_id, created_at, id);
-  -- The calendar, the upcoming, and what stands within the hour.
+  -- The calendar, and what is still to come.
   CREATE INDEX social_media_posts_scheduled_for_idx ON public.social_media_posts (organisation_id, scheduled_for)
     WHERE status <> 'deleted' AND scheduled_for IS NOT NULL;
+  CREATE INDEX social_media_posts_upcoming_idx ON public.social_media_posts (organisation_id, scheduled_for, id)
+    WHERE status IN ('queued', 'processing');
   CREATE INDEX social_media_posts_published_at_idx ON public.social_media_posts (organisation_id, published_at)
     WHERE status = 'published';
   CREATE INDEX social_media_posts_social_account_id_idx ON public.social_media_posts (social_account_id, scheduled_for);
