@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { CallName } from '../emulators/meta/call.ts';
+import type { CallName, RecordedCall } from '../emulators/meta/call.ts';
 import type { Published } from '../emulators/meta/content.ts';
 import type { Fault } from '../emulators/meta/faults.ts';
-import type { RecordedCall } from '../emulators/meta/meta-emulator.ts';
 import type { GivenPage, GivenPerson } from '../emulators/meta/world.ts';
 
 /** Meta as a process of its own, and the strings that a test pulls. */

@@ -13,6 +13,11 @@ export interface MediaInsights {
   plays: number;
 }
 
+export const noCounts: Readonly<MediaInsights> = {
+  ...{ likes: 0, comments: 0, shares: 0, saves: 0 },
+  ...{ reach: 0, impressions: 0, plays: 0 },
+};
+
 interface Question {
   edge?: 'insights';
   query: Record<string, string>;
@@ -64,6 +69,15 @@ const PageObject = z.object({
   insights: Metrics.optional(),
   video_insights: Metrics.optional(),
 });
+
+const TooFewViewers = z.object({
+  error: z.object({ code: z.literal(10), message: z.string().regex(/not enough viewers/i) }),
+});
+
+/** Of a story that fewer than five have seen Meta says nothing, with the code of a missing permission. */
+export function hasTooFewViewers(body: unknown): boolean {
+  return TooFewViewers.safeParse(body).success;
+}
 
 /** The counts of an answer to the kind's question; nothing when it is of another shape. */
 export function countsOf(kind: MeasuredKind, body: unknown): MediaInsights | undefined {

@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import { type GraphClient, graphPath } from './graph-client.js';
 import { failureIn } from './graph-errors.js';
-import { countsOf, type MeasuredKind, type MediaInsights, questions } from './measured-kinds.js';
+import {
+  countsOf,
+  hasTooFewViewers,
+  type MeasuredKind,
+  type MediaInsights,
+  noCounts,
+  questions,
+} from './measured-kinds.js';
 import { MetaFailure } from './meta-failure.js';
 
 export interface MeasuredObject {
@@ -59,6 +66,7 @@ function readAnswer(
 ): MediaInsights | MetaFailure {
   if (!answer) return new MetaFailure('unavailable');
   const body = jsonOf(answer.body);
+  if (kind === 'instagram-story' && hasTooFewViewers(body)) return noCounts;
   const failure = failureIn({ status: answer.code, body }, { isWrite: false, retryAfter: undefined });
   return failure ?? countsOf(kind, body) ?? new MetaFailure('unavailable');
 }

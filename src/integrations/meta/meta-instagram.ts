@@ -88,7 +88,7 @@ export class MetaInstagram {
       username,
       name: name ?? null,
       profilePictureUrl: profile_picture_url ?? null,
-      accountType: account_type ?? null,
+      accountType: account_type ? accountType(account_type) : null,
     };
   }
 
@@ -157,6 +157,11 @@ export class MetaInstagram {
         ...{ mediaType: media_type, productType: media_product_type ?? null },
       }));
   }
+}
+
+/** `Business`, `BUSINESS`, `Media_Creator`, `MEDIA_CREATOR`: Meta has written them all. */
+function accountType(written: string): string {
+  return written.toUpperCase().replace(/^MEDIA_/, '');
 }
 
 function onInstagram(token: string, path: string[], parameters: Record<string, string | undefined>): GraphCall {

@@ -22,3 +22,15 @@ export interface GraphCall {
   /** Address of node and edge, without the query. */
   url: string;
 }
+
+export interface RecordedCall {
+  name: CallName;
+  method: string;
+  /** Path and query, without tokens. */
+  url: string;
+  /** The node that the call is about; the page's or account's id for what is published on it stands in `ownerId`. */
+  objectId: string;
+  ownerId: string;
+  isInBatch: boolean;
+  at: string;
+}

@@ -1,24 +1,33 @@
-import type { Pace } from './containers.ts';
+import type { RecordedCall } from './call.ts';
+import { deliverSignedRequest, deliverWebhook, signedRequest } from './callbacks.ts';
+import type { Container, Pace } from './containers.ts';
 import type { Counts } from './content.ts';
-import type { Fault } from './faults.ts';
-import type { MetaEmulator } from './meta-emulator.ts';
-import type { Usage } from './meta-state.ts';
-import { signedRequest } from './signed-request.ts';
+import type { Fault, Faults } from './faults.ts';
+import type { MetaState, Usage } from './meta-state.ts';
 import { type App, issuedTokens } from './tokens.ts';
 import type { GivenPage, GivenPerson } from './world.ts';
 
 /** What a test pulls: `POST /_control/<name>` with JSON, `GET` where nothing changes. */
 
-type Given = Record<string, unknown>;
-
-export function control(emulator: MetaEmulator, route: string, body: string): unknown {
-  const act = controls[route];
-  if (!act) throw new Error(`There is no control ${route}.`);
-  return act(emulator, body === '' ? {} : (JSON.parse(body) as Given)) ?? {};
+interface Stage {
+  state: MetaState;
+  faults: Faults;
+  calls: RecordedCall[];
+  /** What every call of the Graph API takes. */
+  latencyMs: number;
+  reset(): void;
 }
 
-const controls: Record<string, (emulator: MetaEmulator, given: Given) => unknown> = {
-  'POST reset': (emulator) => emulator.reset(),
+type Given = Record<string, unknown>;
+
+export async function control(stage: Stage, route: string, body: string): Promise<unknown> {
+  const act = controls[route];
+  if (!act) throw new Error(`There is no control ${route}.`);
+  return (await act(stage, body === '' ? {} : (JSON.parse(body) as Given))) ?? {};
+}
+
+const controls: Record<string, (stage: Stage, given: Given) => unknown> = {
+  'POST reset': (stage) => stage.reset(),
   'POST app': ({ state }, given) => void Object.assign(state.tokens.app, given as Partial<App>),
   'GET people': ({ state }) => [...state.world.people.values()],
   'POST people': ({ state }, given) => ({ id: state.world.addPerson(given as unknown as GivenPerson).id }),
@@ -33,8 +42,9 @@ const controls: Record<string, (emulator: MetaEmulator, given: Given) => unknown
   },
   'POST faults': ({ faults }, given) => faults.add(given as unknown as Fault),
   'POST faults/clear': ({ faults }) => faults.clear(),
-  'POST latency': (emulator, { ms }) => {
-    emulator.latencyMs = Number(ms);
+  'POST latency': (stage, { ms = stage.latencyMs, listLagMs = stage.state.world.listLagMs }) => {
+    stage.latencyMs = Number(ms);
+    stage.state.world.listLagMs = Number(listLagMs);
   },
   'POST clock': ({ state }, { offsetSeconds }) => {
     state.world.offsetMs = Number(offsetSeconds) * 1000;
@@ -59,6 +69,17 @@ const controls: Record<string, (emulator: MetaEmulator, given: Given) => unknown
   'GET published': ({ state }) => state.content.all().map((each) => ({ ...each, at: new Date(each.at).toISOString() })),
   'GET containers': ({ state }) =>
     [...state.containers.all.values()].map((each) => ({ ...each, status: state.containers.statusOf(each) })),
+  'POST containers/spoil': ({ state }, { containerId, failure }) => {
+    const container = state.containers.all.get(String(containerId));
+    if (container) container.failure = failure as Container['failure'];
+  },
+  'POST remove-app': ({ state }, { personId, url }) => {
+    state.tokens.revoke(String(personId), 458);
+    return deliverSignedRequest(String(url), state.tokens.app.secret, String(personId), state.world.now());
+  },
+  'POST request-deletion': ({ state }, { personId, url }) =>
+    deliverSignedRequest(String(url), state.tokens.app.secret, String(personId), state.world.now()),
+  'POST webhooks': ({ state }, { url, payload }) => deliverWebhook(String(url), state.tokens.app.secret, payload),
   'POST signed-request': ({ state }, { personId }) => ({
     signedRequest: signedRequest(state.tokens.app.secret, String(personId), state.world.now()),
   }),

@@ -1,5 +1,5 @@
 import type { CallName } from './call.ts';
-import { GraphRefusal, invalidToken, type Reply } from './graph-errors.ts';
+import { GraphRefusal, invalidToken } from './graph-errors.ts';
 
 /**
  * What goes wrong. Nothing is done by `timeout`, `cut-before`, `internal`, `transient` and the refusals; the call is
@@ -120,9 +120,4 @@ function rateLimited(code: number, message: string, { retryAfter }: Fault, objec
   };
   const subcode = code === 4 ? undefined : 2446079;
   return new GraphRefusal(message, code, { status: code === 4 ? 403 : 400, subcode, headers, isTransient: false });
-}
-
-export interface Staged {
-  reply: Reply;
-  fault: Fault | undefined;
 }

@@ -129,7 +129,9 @@ function demandOneself({ token, id, method }: GraphCall): void {
 
 function listPermissions(_: MetaState, call: GraphCall): object {
   demandOneself(call);
-  return { data: [...(call.token.grant?.scopes ?? [])].map((permission) => ({ permission, status: 'granted' })) };
+  const { scopes = [], declined = [] } = call.token.grant ?? {};
+  const granted = [...scopes].map((permission) => ({ permission, status: 'granted' }));
+  return { data: [...granted, ...[...declined].map((permission) => ({ permission, status: 'declined' }))] };
 }
 
 /** DELETE /me/permissions removes the app from the person's account; one permission is named in the path or query. */

@@ -60,7 +60,7 @@ const metricsOf: Record<PublishedKind, Metrics> = {
   },
   'instagram-story': {
     ...ofAnyMedia,
-    replies: () => 0,
+    replies: ({ comments }) => comments,
     follows: () => 0,
     navigation: () => 0,
     profile_visits: () => 0,
@@ -81,7 +81,7 @@ export function readInsights(state: MetaState, call: GraphCall): object {
   return { data: figures(state, call, found, call.params.get('metric') ?? ''), paging: {} };
 }
 
-/** `fields=insights.metric(views,reach)` */
+/** `fields=insights.metric(views,reach)`, and `video_insights` of a video */
 export function insightsField(state: MetaState, call: GraphCall, found: Published): (field: Field) => object {
   return ({ modifiers }) => ({ data: figures(state, call, found, modifiers['metric'] ?? '') });
 }
@@ -90,8 +90,7 @@ function figures(state: MetaState, call: GraphCall, found: Published, asked: str
   const isInstagram = found.kind.startsWith('instagram');
   const scopes = isInstagram ? ['instagram_basic', 'instagram_manage_insights'] : ['read_insights'];
   state.demandScopes(call.token, 'GET', ...scopes, 'pages_read_engagement');
-  const isVideo = found.kind === 'page-video' && found.id === call.id;
-  const metrics = isVideo ? ofVideo : metricsOf[found.kind];
+  const metrics = found.kind === 'page-video' && found.id === call.id ? ofVideo : metricsOf[found.kind];
   const names = asked.split(',').filter(Boolean);
   if (names.length === 0) throw new GraphRefusal('(#100) The parameter metric is required', 100);
   names.forEach((name, index) => {

@@ -139,8 +139,8 @@ export function publishingLimit(state: MetaState, call: GraphCall): object {
 }
 
 function usedOf(state: MetaState, id: string, since: number): number {
-  const own = state.content.of(id, ['instagram-feed', 'instagram-reel', 'instagram-story']);
-  return own.filter(({ at }) => at >= since).length + accountOf(state, id).limit.used;
+  const own = state.content.all().filter(({ objectId, at }) => objectId === id && at >= since);
+  return own.length + accountOf(state, id).limit.used;
 }
 
 /** GET /{ig}/media: feed and reels; stories have their own list, and only for 24 hours. */
@@ -152,8 +152,9 @@ export function listMedia(state: MetaState, call: GraphCall): object {
   const newest = state.content.of(id, isStories ? ['instagram-story'] : ['instagram-feed', 'instagram-reel']);
   const alive = state.world.now() - windowMs;
   const since = Math.max(Number(params.get('since') ?? 0) * 1000, isStories ? alive : 0);
+  const last = state.world.now() - state.world.listLagMs;
   const { items, paging } = pageOf(
-    newest.filter(({ at }) => at >= since),
+    newest.filter(({ at }) => at >= since && at <= last),
     { params, url, accessToken: token.value },
   );
   const nodes = items.map((media) => select(mediaNode(state, call, media), params.get('fields'), 'id', 'IGMedia'));

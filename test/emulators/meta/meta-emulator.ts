@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { batched, batchOf } from './batch.ts';
-import type { CallName, GraphCall } from './call.ts';
+import type { CallName, GraphCall, RecordedCall } from './call.ts';
 import { control } from './control.ts';
 import { decide, type Shown, showDialog } from './dialog.ts';
 import { type Fault, Faults, refusalFor } from './faults.ts';
@@ -13,18 +13,6 @@ import { serveMedia } from './media.ts';
 import { MetaState } from './meta-state.ts';
 import { accessToken, debugToken } from './oauth.ts';
 import { usageHeaders } from './usage.ts';
-
-export interface RecordedCall {
-  name: CallName;
-  method: string;
-  /** Path and query, without tokens. */
-  url: string;
-  /** The node that the call is about; the page's or account's id for what is published on it stands in `ownerId`. */
-  objectId: string;
-  ownerId: string;
-  isInBatch: boolean;
-  at: string;
-}
 
 /** What a request or an entry of a batch asks for. */
 interface Asked {
@@ -94,9 +82,9 @@ export class MetaEmulator {
     return this.graph(response, { method, url, params, isInBatch: false });
   }
 
-  private control(response: ServerResponse, method: string, pathname: string, body: Buffer): void {
+  private async control(response: ServerResponse, method: string, pathname: string, body: Buffer): Promise<void> {
     const route = `${method} ${pathname.slice('/_control/'.length)}`;
-    send(response, { status: 200, body: control(this, route, body.toString()) });
+    send(response, { status: 200, body: await control(this, route, body.toString()) });
   }
 
   private async graph(response: ServerResponse, asked: Asked): Promise<void> {

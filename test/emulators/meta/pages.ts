@@ -2,6 +2,7 @@ import type { GraphCall } from './call.ts';
 import type { Published } from './content.ts';
 import { type Field, type Node, select } from './fields.ts';
 import { GraphRefusal, invalidParameter, permissionRequired } from './graph-errors.ts';
+import { insightsField } from './insights.ts';
 import { instagramNode } from './instagram.ts';
 import { demandPageToken, type MetaState } from './meta-state.ts';
 import { pageOf } from './paging.ts';
@@ -135,10 +136,11 @@ function listed(
   demandPageToken(token);
   state.demandScopes(token, method, 'pages_read_engagement');
   const [since, until] = [Number(params.get('since') ?? 0), Number(params.get('until') ?? Infinity)];
-  const within = all.filter(({ at }) => at / 1000 >= since && at / 1000 <= until);
+  const last = Math.min(until * 1000, state.world.now() - state.world.listLagMs);
+  const within = all.filter(({ at }) => at / 1000 >= since && at <= last);
   const { items, paging } = pageOf(within, { params, url, accessToken: token.value });
   const fields = params.get('fields');
-  return { data: items.map(({ shown }) => select(nodeOf(state, shown), fields, byDefault, type)), paging };
+  return { data: items.map(({ shown }) => select(nodeOf(state, call, shown), fields, byDefault, type)), paging };
 }
 
 /** GET /{post}, /{video} and /{photo} */
@@ -149,9 +151,10 @@ export function readPost(state: MetaState, call: GraphCall): object {
   const found = state.content.find(id);
   const fields = params.get('fields');
   if (!found) return select({ id: () => id }, fields, 'id', 'Photo');
-  if (call.name === 'video') return select(videoNode(state, found), fields, 'id,updated_time,description', 'Video');
+  if (call.name === 'video')
+    return select(videoNode(state, call, found), fields, 'id,updated_time,description', 'Video');
   if (call.name === 'photo') return select(photoNode(state, found), fields, 'id,created_time,name', 'Photo');
-  return select(postNode(state, found), fields, 'id,created_time,message', 'Post');
+  return select(postNode(state, call, found), fields, 'id,created_time,message', 'Post');
 }
 
 export function deletePost(state: MetaState, call: GraphCall): object {
@@ -160,7 +163,7 @@ export function deletePost(state: MetaState, call: GraphCall): object {
   return { success: true };
 }
 
-function postNode(state: MetaState, post: Published): Node {
+function postNode(state: MetaState, call: GraphCall, post: Published): Node {
   const id = post.postId ?? post.id;
   const counts = state.content.countsOf(post);
   return {
@@ -171,11 +174,12 @@ function postNode(state: MetaState, post: Published): Node {
     is_published: () => true,
     shares: () => (counts.shares > 0 ? { count: counts.shares } : undefined),
     attachments: () => ({ data: post.postId ? [{ target: { id: post.id } }] : [] }),
+    insights: insightsField(state, { ...call, id }, post),
     ...reactions(counts),
   };
 }
 
-function videoNode(state: MetaState, video: Published): Node {
+function videoNode(state: MetaState, call: GraphCall, video: Published): Node {
   const { reactions: _, ...edges } = reactions(state.content.countsOf(video));
   return {
     id: () => video.id,
@@ -186,17 +190,18 @@ function videoNode(state: MetaState, video: Published): Node {
     post_id: () => video.postId,
     status: () => ({ video_status: 'ready' }),
     views: () => state.content.countsOf(video).plays,
+    video_insights: insightsField(state, { ...call, id: video.id }, video),
     ...edges,
   };
 }
 
+/** A photo has no `permalink_url`, its post has. */
 function photoNode(state: MetaState, photo: Published): Node {
   return {
     id: () => photo.id,
     name: () => photo.caption || undefined,
     created_time: () => graphTime(photo.at),
     link: () => `https://www.facebook.com/photo.php?fbid=${photo.id}`,
-    permalink_url: () => `https://www.facebook.com/photo.php?fbid=${photo.id}`,
     page_story_id: () => photo.postId,
     ...reactions(state.content.countsOf(photo)),
   };

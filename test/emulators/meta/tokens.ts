@@ -15,6 +15,7 @@ export interface App {
 export interface Grant {
   personId: string;
   scopes: Set<string>;
+  declined: Set<string>;
   pageIds: Set<string>;
 }
 
@@ -74,9 +75,9 @@ export class Tokens {
   /** What the dialog decided. Boxes that were shown and left empty are taken back. */
   consent(given: { personId: string; asked: string[]; granted: string[]; pageIds: string[] | undefined }): Grant {
     const { personId, asked, granted, pageIds } = given;
-    const grant = this.grants.get(personId) ?? { personId, scopes: new Set(), pageIds: new Set() };
-    for (const scope of asked) grant.scopes.delete(scope);
-    for (const scope of ['public_profile', ...granted]) grant.scopes.add(scope);
+    const grant = this.grants.get(personId) ?? noGrant(personId);
+    for (const scope of asked) granted.includes(scope) ? grant.declined.delete(scope) : grant.declined.add(scope);
+    grant.scopes = new Set(['public_profile', ...grant.scopes, ...granted].filter((each) => !grant.declined.has(each)));
     if (pageIds) grant.pageIds = new Set(pageIds);
     this.grants.set(personId, grant);
     return grant;
@@ -172,6 +173,13 @@ export class Tokens {
     return token;
   }
 }
+
+const noGrant = (personId: string): Grant => ({
+  personId,
+  scopes: new Set(),
+  declined: new Set(),
+  pageIds: new Set(),
+});
 
 /** `app-id|app-secret`, which Meta takes in place of an app token. */
 function appTokenOf(value: string, { id }: App): Token {

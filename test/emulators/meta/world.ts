@@ -68,6 +68,8 @@ export class World {
   readonly instagram = new Map<string, InstagramAccount>();
   /** How far Meta's clock is ahead of ours. */
   offsetMs = 0;
+  /** How long lists do not show what was published: Meta's are not always up to date. */
+  listLagMs = 0;
 
   now(): number {
     return Date.now() + this.offsetMs;
