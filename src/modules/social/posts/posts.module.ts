@@ -1,6 +1,31 @@
 import { Module } from '@nestjs/common';
-import { PostQueue } from './post-queue.js';
+import { PublicFetch } from '../../../kernel/http/public-fetch.js';
+import { MediaCheck } from './media-check.js';
+import { PostCalendarController } from './post-calendar.controller.js';
+import { PostCalendarService } from './post-calendar.service.js';
+import { PostNeighbours } from './post-neighbours.js';
+import { PostQueueModule } from './post-queue.module.js';
+import { PostReadiness } from './post-readiness.js';
+import { PostsController } from './posts.controller.js';
+import { PostsService } from './posts.service.js';
+import { PublishingQuota } from './publishing-quota.js';
+import { SchedulingController } from './scheduling.controller.js';
+import { SchedulingService } from './scheduling.service.js';
 
 /** Posts as people write and schedule them. */
-@Module({ providers: [PostQueue], exports: [PostQueue] })
+@Module({
+  imports: [PostQueueModule],
+  controllers: [PostCalendarController, PostsController, SchedulingController],
+  providers: [
+    MediaCheck,
+    PostCalendarService,
+    PostNeighbours,
+    PostReadiness,
+    PostsService,
+    PublicFetch,
+    PublishingQuota,
+    SchedulingService,
+  ],
+  exports: [PostQueueModule],
+})
 export class PostsModule {}
