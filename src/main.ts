@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { describeDemo, seedDemo } from './demo/demo.js';
 import { seedDemoMetrics } from './demo/demo-metrics.js';
+import { seedDemoSocial } from './demo/demo-social.js';
 import { bringUpToDate, type Installation, openInstallation } from './installation.js';
 import { createHttpApplication } from './kernel/http/server.js';
 import { listen, withPort } from './listen.js';
@@ -35,6 +36,7 @@ async function serve(installation: Installation): Promise<NestFastifyApplication
   if (config.demo) {
     await seedDemo(config);
     await seedDemoMetrics(config);
+    await seedDemoSocial(config);
   }
   const application = await createHttpApplication(AppModule.with(config, { withWorker }), config);
   try {
