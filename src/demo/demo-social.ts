@@ -82,7 +82,7 @@ const posts = `
          CASE WHEN n > 27 THEN 'draft' ELSE 'queued' END,
          CASE WHEN n > 27 THEN NULL
               WHEN n > 24 THEN date_trunc('day', now()) + (n - 23) * interval '1 day' + interval '9 hours'
-              ELSE date_trunc('hour', now()) - n * interval '37 hours' END,
+              ELSE date_trunc('day', now()) - (n * 3 / 2) * interval '1 day' + (ARRAY[7, 11, 16])[1 + n % 3] * interval '1 hour' END,
          CASE WHEN n > 24 AND n <= 27 THEN 'account-expired' END, (${staff})
     FROM written w CROSS JOIN (${organisation}) o
     JOIN public.social_media_accounts a ON a.organisation_id = o.id AND a.platform = w.platform
@@ -123,7 +123,7 @@ const ended = `
  */
 const snapshots = `
   WITH post AS (
-    SELECT p.*, 300 + (hashtext(p.scheduled_for - date_trunc('hour', now()) || p.platform) & 1023) AS audience,
+    SELECT p.*, 300 + (hashtext(p.scheduled_for - date_trunc('day', now()) || p.platform) & 1023) AS audience,
            (hashtext(p.caption || p.post_type) & 255) / 255.0 AS liking
       FROM public.social_media_posts p WHERE p.organisation_id = (${organisation}) AND p.status = 'published'
   ), heard AS (
