@@ -1,5 +1,5 @@
 import { SessionSweep } from '../../src/modules/auth/session-sweep.js';
-import { Browser, foreignToken, newcomer, newVerifier, sdkToken, toldTo } from '../support/facebook.js';
+import { Browser, foreignToken, newcomer, newVerifier, pageToken, sdkToken, toldTo } from '../support/facebook.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -343,6 +343,13 @@ describe('A token of the SDK', () => {
   it('that was given to another app is refused, although it is a true one', async () => {
     const person = await newcomer(meta);
     const token = await foreignToken(meta, person);
+    await opensNothing(async () => expect(refusal(await logIn(token))).toEqual([422, 'facebook-token-refused']));
+  });
+
+  it('that is of a page and not of a person is refused', async () => {
+    const person = await newcomer(meta);
+    const token = await pageToken(meta, person);
+    expect(token).toMatch(/^EAA/);
     await opensNothing(async () => expect(refusal(await logIn(token))).toEqual([422, 'facebook-token-refused']));
   });
 
