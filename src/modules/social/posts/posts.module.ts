@@ -4,7 +4,7 @@ import { MediaCheck } from './media-check.js';
 import { PostCalendarController } from './post-calendar.controller.js';
 import { PostCalendarService } from './post-calendar.service.js';
 import { PostNeighbours } from './post-neighbours.js';
-import { PostQueue } from './post-queue.js';
+import { PostQueueModule } from './post-queue.module.js';
 import { PostReadiness } from './post-readiness.js';
 import { PostsController } from './posts.controller.js';
 import { PostsService } from './posts.service.js';
@@ -14,18 +14,18 @@ import { SchedulingService } from './scheduling.service.js';
 
 /** Posts as people write and schedule them. */
 @Module({
+  imports: [PostQueueModule],
   controllers: [PostCalendarController, PostsController, SchedulingController],
   providers: [
     MediaCheck,
     PostCalendarService,
     PostNeighbours,
-    PostQueue,
     PostReadiness,
     PostsService,
     PublicFetch,
     PublishingQuota,
     SchedulingService,
   ],
-  exports: [PostQueue],
+  exports: [PostQueueModule],
 })
 export class PostsModule {}
