@@ -8,9 +8,11 @@ import { Audit, type RecordRead } from '../../src/kernel/audit/audit.js';
 import { Database } from '../../src/kernel/tenancy/database.js';
 import type { RequestContext } from '../../src/kernel/tenancy/request-context.js';
 import { Transactions } from '../../src/kernel/tenancy/transactions.js';
+import { Browser, newcomer, newVerifier, sdkToken } from '../support/facebook.js';
 import { type Google, startGoogle } from '../support/google.js';
 import { formOf } from '../support/imports.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
+import { type Meta, startMeta } from '../support/meta.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
@@ -36,6 +38,7 @@ interface Event {
 
 let service: Service;
 let google: Google;
+let meta: Meta;
 let mailbox: Mailbox;
 let owner: Person;
 let admin: Person;
@@ -44,8 +47,9 @@ let organisationId: string;
 
 beforeAll(async () => {
   google = await startGoogle();
+  meta = await startMeta();
   mailbox = await openMailbox();
-  const variables = { SMTP_URL: mailbox.smtpUrl, ...google.variables };
+  const variables = { SMTP_URL: mailbox.smtpUrl, ...google.variables, ...meta.variables };
   service = await startService({ withWorker: true, variables });
   owner = await logIn(demoAddress('owner', 'northside'));
   admin = await logIn(demoAdmin);
@@ -58,6 +62,7 @@ afterAll(async () => {
   await service.stop();
   await mailbox.stop();
   await google.stop();
+  await meta.stop();
 });
 
 const password = 'correct horse battery';
@@ -93,6 +98,15 @@ const traces: Record<string, string[]> = {
   verifyEmail: ['update auth.users'],
   resetPassword: ['update auth.users'],
   changePassword: ['update auth.users'],
+  exchangeFacebookCode: [
+    ...['insert auth.identities', 'insert auth.users', 'insert public.profiles'],
+    ...['update auth.users', 'update public.profiles'],
+  ],
+  linkFacebook: ['insert auth.identities'],
+  logInWithFacebookToken: ['update auth.users'],
+  receiveFacebookDataDeletion: [],
+  receiveFacebookDeauthorization: [],
+  unlinkFacebook: ['delete auth.identities'],
   resendVerification: [],
   forgotPassword: [],
   refreshTokens: [],
@@ -195,19 +209,20 @@ interface Write {
   by?: Person;
   ids?: Record<string, string>;
   body?: unknown;
+  headers?: Record<string, string>;
 }
 
 /** Calls a route and compares what it left with the table above; each event says who, as what, from where, by which route. */
 async function trace(
   operationId: string,
-  { by, ids = {}, body }: Write = {},
+  { by, ids = {}, body, headers }: Write = {},
 ): Promise<{ body: Answer['body']; events: Event[] }> {
   const route = routes.find(({ id }) => id === operationId);
   if (!route) throw new Error(`There is no route ${operationId}.`);
   const requestId = `audit-${randomUUID()}`;
   const path = route.path.replace('/api/v1', '').replace(/\{(\w+)\}/g, (_, name: string) => ids[name] ?? '');
   const options = {
-    headers: { 'x-request-id': requestId },
+    headers: { ...headers, 'x-request-id': requestId },
     ...(by && { token: by.token }),
     ...(body !== undefined && { body }),
   };
@@ -243,6 +258,23 @@ describe('A write through the API leaves its trace', () => {
     await trace('endSession', { by: again, ids: { sessionId: (await logIn(email, password)).sessionId } });
     await trace('logOut', { by: again });
     await trace('logOutEverywhere', { by: await logIn(email, password) });
+  });
+
+  it('when somebody logs in with Facebook, links an account with it and unlinks it, and when Meta calls', async () => {
+    const [browser, person, other] = [new Browser(service, meta), await newcomer(meta), await newcomer(meta)];
+    const { events } = await trace('exchangeFacebookCode', { body: { code: await browser.code(person) } });
+    const made = events.find(({ table_name }) => table_name === 'auth.identities');
+    expect(made?.changes).toMatchObject({ provider: [null, 'facebook'], provider_user_id: ['***', '***'] });
+    await trace('logInWithFacebookToken', { body: { accessToken: await sdkToken(meta, person) } });
+    const { codeVerifier, codeChallenge } = newVerifier();
+    const by = await newPerson();
+    await trace('linkFacebook', { by, body: { code: await browser.code(other, { codeChallenge }), codeVerifier } });
+    await trace('unlinkFacebook', { by });
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    for (const kind of ['Deauthorization', 'DataDeletion']) {
+      const body = `signed_request=${await meta.signedRequest(other.id)}`;
+      await trace(`receiveFacebook${kind}`, { headers, body });
+    }
   });
 
   it('when an admin changes, disables, enables and deletes somebody', async () => {

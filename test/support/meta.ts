@@ -23,6 +23,8 @@ export interface Meta {
   published(objectId?: string): Promise<(Omit<Published, 'at'> & { at: string })[]>;
   /** Every token that was ever issued: none of them may stand anywhere. */
   tokens(): Promise<string[]>;
+  /** A token without the dialog, as an app on a phone brings one. */
+  userToken(personId: string, given?: HandedToken): Promise<string>;
   /** Follows the dialog as a person does, and answers what the browser is sent back with. */
   consent(dialogUrl: string, choice: Consent): Promise<URLSearchParams>;
   /** The same, with the whole address, for a browser that follows it. */
@@ -43,6 +45,15 @@ interface Consent {
   pages?: string[];
 }
 
+interface HandedToken {
+  scopes?: string[];
+  pageIds?: string[];
+  /** How long it lasts; over already when it is negative. */
+  seconds?: number;
+  /** Of another app. */
+  appId?: string;
+}
+
 export async function startMeta(): Promise<Meta> {
   const child = spawn(process.execPath, ['test/emulators/meta/main.ts'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const url = await addressOf(child);
@@ -61,6 +72,8 @@ export async function startMeta(): Promise<Meta> {
     count: async (name) => (await calls()).filter((call) => !name || call.name === name).length,
     published: async (objectId) => (await published()).filter((each) => !objectId || each.objectId === objectId),
     tokens: async () => (await control('tokens')) as string[],
+    userToken: async (personId, given = {}) =>
+      ((await control('tokens/issue', { personId, ...given })) as { token: string }).token,
     consent: async (dialogUrl, choice) => new URL(await consentUrl(dialogUrl, choice)).searchParams,
     consentUrl,
     signedRequest: async (personId) =>

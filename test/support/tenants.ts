@@ -47,6 +47,7 @@ export async function describeTenant(service: Service, slug: string): Promise<Te
 
 /** Parameters that name no row: there is nothing foreign about them. */
 export const withoutOwner = {
+  confirmationCode: 'a-code-that-was-never-given',
   from: '2026-01-01',
   jobId: '1',
   metrics: 'production',

@@ -106,7 +106,9 @@ export const UnsupportedMediaType = defineProblem({
   code: 'unsupported-media-type',
   status: 415,
   title: 'Not a type that the route takes',
-  meaning: 'Bodies are `application/json`, and `multipart/form-data` where a route takes a file.',
+  meaning:
+    'Bodies are `application/json`, `multipart/form-data` where a route takes a file, and ' +
+    '`application/x-www-form-urlencoded` where it takes the form of a web page.',
 });
 export const UnknownReference = defineProblem({
   code: 'unknown-reference',

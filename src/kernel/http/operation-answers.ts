@@ -20,6 +20,7 @@ const unchanged = { status: 304, description: 'Nothing has changed since the ver
 const furtherContent = 'x-further-content';
 
 function success(options: OperationOptions): ResponseOptions {
+  if (options.redirects) return sentOn;
   const described = { status: statusOf(options), description: 'Done.' };
   const body = options.answers && { standardSchema: options.answers };
   if (!options.streams) return { ...described, ...body };
@@ -29,6 +30,12 @@ function success(options: OperationOptions): ResponseOptions {
   const completed = { ...described, ...body, [furtherContent]: content };
   return completed;
 }
+
+const sentOn = {
+  status: 302,
+  description: 'The browser is sent on.',
+  headers: { Location: { description: 'Where it goes on.', schema: { type: 'string' } } },
+} as const;
 
 const isJson = (type: string): boolean => /^application\/json(;|$)/.test(type);
 
@@ -82,7 +89,7 @@ function refusalCodes(options: OperationOptions, method: string): [number, strin
     [options.idempotent === true, 422, 'idempotency-key-reused'],
     [needsActive, 409, 'clinic-inactive'],
     [options.uploads !== undefined, 413, 'payload-too-large'],
-    [options.uploads !== undefined, 415, 'unsupported-media-type'],
+    [options.uploads !== undefined || options.forms === true, 415, 'unsupported-media-type'],
   ];
   const declared = own.map(({ definition }): [number, string] => [definition.status, definition.code]);
   return [...common.filter(([applies]) => applies).map(([, ...code]): [number, string] => code), ...declared];

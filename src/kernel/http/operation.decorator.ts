@@ -45,6 +45,10 @@ export interface OperationOptions {
   streams?: { contentTypes: readonly string[] };
   /** Takes multipart/form-data, which a parameter with `@Upload()` reads; every other route refuses it. */
   uploads?: UploadOptions;
+  /** Takes a body of `application/x-www-form-urlencoded`, and no other. */
+  forms?: boolean;
+  /** For a browser that navigates: the handler returns a `Redirect`, and may write although it is a GET. */
+  redirects?: boolean;
   /** Usable before the caller's address is verified. */
   allowsUnverified?: boolean;
   /** Usable on an inactive clinic although it writes. */
@@ -77,11 +81,13 @@ export function Operation(options: OperationOptions): MethodDecorator {
   if (options.access.kind !== 'public') documented.push(ApiBearerAuth());
   if (options.idempotent) documented.push(ApiHeader(idempotencyKeyHeader));
   if (options.uploads) documented.push(...uploadDecorators(options.uploads));
+  if (options.forms) documented.push(RouteConfig({ forms: true }), ApiConsumes('application/x-www-form-urlencoded'));
   return applyDecorators(SetMetadata(OPERATION, options), HttpCode(status), ...documented);
 }
 
 /** The status of success: 204 for a route that answers nothing, unless it says otherwise. */
 export function statusOf(options: OperationOptions): number {
+  if (options.redirects) return 302;
   return options.status ?? (options.answers || options.streams ? 200 : 204);
 }
 

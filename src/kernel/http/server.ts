@@ -1,3 +1,4 @@
+import cookies from '@fastify/cookie';
 import { type DynamicModule, RequestMethod, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { FastifyAdapter, NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -9,6 +10,7 @@ import { NestLogger } from '../observability/nest-logger.js';
 import { observeRequests } from '../observability/request-log.js';
 import { AnsweringAdapter } from './answering.adapter.js';
 import { drainMs, drainOnClose } from './draining.js';
+import { acceptForms } from './forms.js';
 import { acceptUploads } from './multipart.js';
 import { serveDocumentation } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
@@ -50,6 +52,8 @@ export async function createHttpApplication(
     exclude: unversioned.map((path) => ({ path, method: RequestMethod.ALL })),
   });
   parseJson(application, server);
+  acceptForms(application, server);
+  await application.register(cookies);
   await acceptUploads(application, server, config);
   redirectUnversioned(server);
   serveDocumentation(application);

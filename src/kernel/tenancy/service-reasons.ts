@@ -3,6 +3,7 @@
  * A reason that is not listed here does not compile; each use is found by searching for its words.
  */
 export type ServiceReason =
+  | 'answer Meta'
   | 'archive audit log'
   | 'change social accounts'
   | 'connect Google'

@@ -75,7 +75,7 @@ function contextOf(request: FastifyRequest, operation: OperationOptions, caller:
     address: request.ip ?? null,
     route: `${request.method} ${request.routeOptions.url ?? ''}`,
     // An admin's reads are recorded in the audit log, so their transaction must be able to write.
-    readOnly: isRead && role !== 'super_admin' && operation.recordsReads !== true,
+    readOnly: isRead && role !== 'super_admin' && operation.recordsReads !== true && operation.redirects !== true,
     allowsUnverified: operation.access.kind === 'public' || operation.allowsUnverified === true,
     allowsInactiveClinic: operation.allowsInactiveClinic === true,
   };

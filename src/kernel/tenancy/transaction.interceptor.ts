@@ -9,6 +9,7 @@ import { etagOf, isKnown } from '../http/etag.js';
 import { Idempotency } from '../http/idempotency.js';
 import { OPERATION, type OperationOptions, statusOf } from '../http/operation.decorator.js';
 import { RateLimits } from '../http/rate-limits.js';
+import { Redirect, sendOn } from '../http/redirect.js';
 import { asStreamed, readied, release } from '../http/streams.js';
 import { Metrics } from '../observability/metrics.js';
 import type { RequestContext } from './request-context.js';
@@ -106,6 +107,7 @@ function contextOf(trace: RequestTrace): RequestContext {
 function answerOf(operation: OperationOptions, request: FastifyRequest, value: unknown): Answer {
   if (value instanceof AnswerWithStatus) return otherAnswerOf(operation, value);
   if (operation.streams) return { status: statusOf(operation), body: asStreamed(operation, value) };
+  if (operation.redirects) return { status: statusOf(operation), body: asRedirect(operation, value) };
   const body = operation.answers ? operation.answers.parse(value) : undefined;
   return { status: statusOf(operation), body, location: locationOf(operation, request, body) };
 }
@@ -114,6 +116,11 @@ function otherAnswerOf({ id, alsoAnswers }: OperationOptions, { status, body }: 
   const schema = (alsoAnswers as Record<number, z.ZodType | undefined> | undefined)?.[status];
   if (!schema) throw new Error(`${id} does not declare that it answers ${status}.`);
   return { status, body: schema.parse(body) };
+}
+
+function asRedirect({ id }: OperationOptions, value: unknown): Redirect {
+  if (value instanceof Redirect) return value;
+  throw new Error(`${id} declares that it redirects, and has nowhere to.`);
 }
 
 function locationOf(operation: OperationOptions, request: FastifyRequest, body: unknown): string | undefined {
@@ -131,6 +138,7 @@ async function sent(
   if (location) reply.header('location', location);
   if (replayed) reply.header('idempotent-replayed', 'true');
   if (operation.streams) return readied(request, reply, body as StreamedAnswer);
+  if (operation.redirects) return sendOn(reply, body as Redirect);
   if (status !== statusOf(operation)) return withStatus(status, body);
   if (!operation.etag) return body;
   const tag = etagOf(stampOf(operation.etag, body));

@@ -54,6 +54,10 @@ export const Profile = z
 
 export const Me = Profile.extend({
   emailVerified: z.boolean(),
+  hasPassword: z.boolean(),
+  identities: z
+    .array(z.object({ provider: z.string(), linkedAt: Timestamp }))
+    .meta({ description: 'Other ways in: providers that the account is linked with.' }),
   clinics: z.array(z.object({ id: Uuid, name: z.string(), organisationId: Uuid, role: z.enum(clinicRoles) })),
   organisations: z.array(
     z.object({ id: Uuid, name: z.string(), slug: z.string(), role: z.enum(organisationRoles).nullable() }),

@@ -14,11 +14,12 @@ export class MeService {
   ) {}
 
   async read(): Promise<Me> {
-    const profile = await this.database.first<Omit<Me, 'clinics' | 'organisations'>>(ownProfile);
+    const profile = await this.database.first<Omit<Me, 'identities' | 'clinics' | 'organisations'>>(ownProfile);
     if (!profile) throw new NotFound();
+    const identities = await this.database.query<Me['identities'][number]>(ownIdentities);
     const clinics = await this.memberships.clinicsOfCaller();
     const organisations = await this.memberships.organisationsOfCaller();
-    return { ...profile, clinics, organisations };
+    return { ...profile, identities, clinics, organisations };
   }
 
   /** Only the columns that the database grants to a person: user type, address and deletion are not among them. */
@@ -48,6 +49,11 @@ const ownColumns = {
 
 const ownProfile = `
   SELECT p.id, p.email, p.first_name, p.last_name, p.user_type, p.phone, p.avatar_url, p.locale, p.time_zone,
-         p.default_clinic_id, p.created_at, p.updated_at, u.email_verified_at IS NOT NULL AS email_verified
+         p.default_clinic_id, p.created_at, p.updated_at,
+         u.email IS NOT NULL AND u.email_verified_at IS NOT NULL AS email_verified,
+         auth.own_password_hash() IS NOT NULL AS has_password
     FROM public.profiles p JOIN auth.users u ON u.id = p.id
    WHERE p.id = app.user_id()`;
+
+const ownIdentities = `
+  SELECT provider, created_at AS linked_at FROM auth.identities WHERE user_id = app.user_id() ORDER BY provider`;

@@ -18,6 +18,9 @@ export class SessionSweep {
     await this.transactions.runAs({ service: 'sweep sessions' }, async () => {
       await this.database.query(`DELETE FROM auth.sessions WHERE expires_at < now() - interval '30 days'`);
       await this.database.query(`DELETE FROM auth.one_time_tokens WHERE expires_at < now() - interval '30 days'`);
+      // What Facebook said of somebody explains nothing, and is not ours to keep.
+      await this.database.query('DELETE FROM auth.facebook_codes WHERE expires_at < now()');
+      await this.database.query('DELETE FROM auth.facebook_authorizations WHERE expires_at < now()');
     });
   }
 }

@@ -49,7 +49,9 @@ export class SessionsService {
     if (!account || !hash || !isRight || account.isDisabled) throw new WrongCredentials();
     this.attempts.succeed('login', attempt);
     if (this.passwords.isOutdated(hash)) await this.renewHash(account.userId, hash, password);
-    return this.open(account.userId, client);
+    const tokens = await this.open(account.userId, client);
+    if (!tokens) throw new WrongCredentials();
+    return tokens;
   }
 
   /** @throws RefreshRefused; when the token was used before, the session is ended although the request is refused */
@@ -90,14 +92,15 @@ export class SessionsService {
     await this.database.query(endAllSessions);
   }
 
-  private async open(userId: string, client: Client): Promise<Tokens> {
+  /** A session for somebody who has proven who they are; undefined when their account is gone or disabled. */
+  async open(userId: string, client: Client): Promise<Tokens | undefined> {
     const token = this.refreshTokens.first(uuidv7());
     const values = [token.sessionId, userId, this.refreshTokens.hash(token), client.userAgent, client.address];
     const opened = await this.database.first<{ userType: UserType | null }>(
       'SELECT auth.open_session($1, $2, $3, $4, $5, $6) AS user_type',
       [...values, this.config.tokens.refreshTtlDays],
     );
-    if (!opened?.userType) throw new WrongCredentials();
+    if (!opened?.userType) return undefined;
     const caller = { userId, sessionId: token.sessionId, userType: opened.userType };
     return this.tokensFor(caller, this.refreshTokens.format(token));
   }

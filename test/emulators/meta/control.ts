@@ -56,6 +56,10 @@ const controls: Record<string, (stage: Stage, given: Given) => unknown> = {
     void state.usage.set(String(objectId), { callCount: 1, totalTime: 1, minutes: 0, ...(usage as Partial<Usage>) }),
   'POST insights': ({ state }, { objectId, ...counts }) =>
     state.content.setCounts(String(objectId), counts as Partial<Counts>),
+  'POST tokens/issue': ({ state }, { personId, scopes = [], pageIds = [], seconds = 3600, appId }) => {
+    const asked = { scopes: scopes as string[], pageIds: pageIds as string[], appId: appId as string | undefined };
+    return { token: state.tokens.hand({ ...asked, personId: String(personId), seconds: Number(seconds) }).value };
+  },
   'POST tokens/expire': ({ state }, { personId }) => state.tokens.expire(personId as string | undefined),
   'POST tokens/end-in': ({ state }, { personId, seconds }) => state.tokens.endIn(String(personId), Number(seconds)),
   'POST tokens/revoke': ({ state }, { personId }) => state.tokens.revoke(String(personId), 460),

@@ -66,6 +66,8 @@ export function debugToken(tokens: Tokens, asker: Token, inputToken: string | nu
     const error = { code: 190, message: 'Invalid OAuth access token - Cannot parse access token' };
     return { status: 200, body: { data: { error, is_valid: false, scopes: [] } } };
   }
+  if (token.appId !== tokens.app.id)
+    throw badOAuthRequest('(#100) The App_id in the input_token did not match the Viewing App', 100);
   return { status: 200, body: { data: inspected(tokens, token, now) } };
 }
 

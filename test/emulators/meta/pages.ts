@@ -63,10 +63,17 @@ export function publishFeed(state: MetaState, call: GraphCall): object {
   });
   if (!message && !link && photos.length === 0)
     throw invalidParameter('Empty post: message, link or media is required', 1349125);
+  const [newest] = state.content.of(id, ['page-post']);
+  if (state.tokens.app.refusesDuplicates && message !== '' && newest?.caption === message) throw duplicate();
   for (const photo of photos) photo.isUsed = true;
   const urls = photos.map(({ url }) => url);
   return { id: state.content.publish({ kind: 'page-post', objectId: id, caption: message, link, urls }).id };
 }
+
+const duplicate = () =>
+  new GraphRefusal('(#506) Duplicate status message', 506, {
+    userMessage: 'Duplicate posts cannot be published consecutively.',
+  });
 
 /** `attached_media[0]={"media_fbid":"1"}`, or the list as JSON. */
 function attachedPhotos(params: URLSearchParams): string[] {

@@ -9,6 +9,8 @@ export interface App {
   redirectUris: string[];
   /** 'Require App Secret' in the app's settings. */
   requiresProof: boolean;
+  /** Code 506. Off, so that whoever posts twice is seen on the page rather than stopped here. */
+  refusesDuplicates: boolean;
 }
 
 /** What a person allows the app, until she takes it back; every token that was made of it follows it. */
@@ -50,6 +52,7 @@ export const demoApp: App = {
   secret: 'emulator-secret',
   redirectUris: ['*'],
   requiresProof: true,
+  refusesDuplicates: false,
 };
 
 /** Every token that ever left the emulator, of this process: what a run must not have written anywhere. */
@@ -98,6 +101,15 @@ export class Tokens {
     return this.issue({ kind: 'USER', grant, isLongLived, lifeMs: isLongLived ? lifeOf.long : lifeOf.short });
   }
 
+  /** A token that came by another way, as an app on a phone gets one; of another app where its id is given. */
+  hand(given: { personId: string; scopes: string[]; pageIds: string[]; seconds: number; appId?: string }): Token {
+    const { personId, scopes, pageIds, seconds, appId } = given;
+    const consented = { personId, asked: scopes, granted: scopes, pageIds };
+    const foreign = { ...noGrant(personId), scopes: new Set(scopes) };
+    const grant = appId ? foreign : this.consent(consented);
+    return this.issue({ kind: 'USER', grant, isLongLived: true, lifeMs: seconds * 1000, appId });
+  }
+
   issueForApp(): Token {
     return this.issue({ kind: 'APP', isLongLived: true, lifeMs: null });
   }
@@ -134,7 +146,7 @@ export class Tokens {
     const token = this.find(value);
     if (!token) throw unparsableToken();
     if (!proof && this.app.requiresProof && token.kind !== 'APP') throw missingProof();
-    if (proof && proof !== this.proofFor(value)) throw wrongProof();
+    if (proof && (proof !== this.proofFor(value) || token.appId !== this.app.id)) throw wrongProof();
     const end = this.endOf(token);
     if (end) throw invalidToken(end, new Date(token.expiresAt ?? this.world.now()));
     return token;
@@ -159,15 +171,20 @@ export class Tokens {
   }
 
   private issue(
-    given: Pick<Token, 'kind' | 'isLongLived'> & { grant?: Grant; pageId?: string; lifeMs: number | null },
+    given: Pick<Token, 'kind' | 'isLongLived'> & {
+      grant?: Grant;
+      pageId?: string;
+      appId?: string;
+      lifeMs: number | null;
+    },
   ): Token {
-    const { kind, isLongLived, grant, pageId, lifeMs } = given;
+    const { kind, isLongLived, grant, pageId, lifeMs, appId = this.app.id } = given;
     const issuedAt = this.world.now();
     const value = kind === 'APP' ? `${this.app.id}|${random(20)}` : `EAAE${random(90)}`;
     const expiresAt = lifeMs === null ? null : issuedAt + lifeMs;
     const dataAccessExpiresAt = kind === 'APP' ? null : issuedAt + lifeOf.dataAccess;
     const times = { issuedAt, expiresAt, dataAccessExpiresAt, endedBy: undefined };
-    const token: Token = { value, kind, appId: this.app.id, grant, pageId, isLongLived, ...times };
+    const token: Token = { value, kind, appId, grant, pageId, isLongLived, ...times };
     this.tokens.set(value, token);
     everIssued.push(value);
     return token;
