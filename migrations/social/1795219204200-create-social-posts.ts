@@ -194,6 +194,8 @@ const posts = `
       REFERENCES public.social_media_videos (organisation_id, id) ON DELETE SET NULL (content_id),
     CONSTRAINT social_media_posts_organisation_id_id_key UNIQUE (organisation_id, id),
     CONSTRAINT social_media_posts_legacy_id_key UNIQUE (legacy_id),
+    -- What is found on a page after a lost answer belongs to one post, whoever of several finds it first.
+    CONSTRAINT social_media_posts_platform_post_id_key UNIQUE (social_account_id, platform_post_id),
     CONSTRAINT social_media_posts_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.profiles (id),
     CONSTRAINT social_media_posts_content_type_check CHECK (content_type IN ('video', 'image')),
     CONSTRAINT social_media_posts_caption_check CHECK (char_length(caption) <= 2200),
@@ -247,6 +249,8 @@ const posts = `
     WHERE status = 'queued' AND next_attempt_at IS NOT NULL;
   CREATE INDEX social_media_posts_claimed_until_idx ON public.social_media_posts (claimed_until)
     WHERE status = 'processing';
+  CREATE INDEX social_media_posts_platform_url_idx ON public.social_media_posts (published_at)
+    WHERE status = 'published' AND platform_url IS NULL;
   CREATE INDEX social_media_posts_last_analytics_sync_idx
     ON public.social_media_posts (published_at, last_analytics_sync) WHERE status = 'published' AND analytics_available;
 `;
