@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { MetaModule } from '../../../integrations/meta/meta.module.js';
-import { PublicFetch } from '../../../kernel/http/public-fetch.js';
+import { CONFIG, type Config } from '../../../kernel/config/config.js';
+import { addressRules, PublicFetch } from '../../../kernel/http/public-fetch.js';
 import { AccountsModule } from '../accounts/accounts.module.js';
 import { MediaCheck } from './media-check.js';
 import { PostCalendarController } from './post-calendar.controller.js';
@@ -25,7 +26,11 @@ import { SchedulingService } from './scheduling.service.js';
     PostNeighbours,
     PostReadiness,
     PostsService,
-    PublicFetch,
+    {
+      provide: PublicFetch,
+      inject: [CONFIG],
+      useFactory: (config: Config) => new PublicFetch(addressRules(config)),
+    },
     PublishingQuota,
     SchedulingService,
   ],
