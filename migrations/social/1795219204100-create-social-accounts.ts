@@ -94,7 +94,7 @@ export class CreateSocialAccounts1795219204100 implements MigrationInterface {
     ];
     const kept = [
       ...['token_expires_at', 'data_access_expires_at', 'connected_at', 'last_synced_at', 'last_token_refresh'],
-      ...['health_checked_at', 'health', 'status', 'error_message', 'connection_error_count'],
+      ...['analytics_wait_until', 'health_checked_at', 'health', 'status', 'error_message', 'connection_error_count'],
     ];
     const made = ['organisation_id', 'platform', 'platform_account_id', ...described];
     const visible = ['id', ...made, ...kept, 'legacy_id', 'created_at', 'updated_at'];
@@ -196,6 +196,7 @@ const accounts = `
     data_access_expires_at timestamptz,
     connected_at timestamptz,
     last_synced_at timestamptz,
+    analytics_wait_until timestamptz,
     last_token_refresh timestamptz,
     health text NOT NULL DEFAULT 'unknown',
     health_checked_at timestamptz,
@@ -236,6 +237,9 @@ const accounts = `
   COMMENT ON COLUMN public.social_media_accounts.refresh_token_sealed IS
     'Long-lived token of the person who consented, from which new tokens of the page are made';
   COMMENT ON COLUMN public.social_media_accounts.token_expires_at IS 'Null for a token that Meta gives no end';
+  COMMENT ON COLUMN public.social_media_accounts.last_synced_at IS 'When the analytics of all posts that were due had been read';
+  COMMENT ON COLUMN public.social_media_accounts.analytics_wait_until IS
+    'Meta asked to slow down, or was away: its analytics are not asked for before';
   CREATE INDEX social_media_accounts_organisation_id_idx ON public.social_media_accounts (organisation_id, username, id);
   CREATE INDEX social_media_accounts_facebook_user_id_idx ON public.social_media_accounts (facebook_user_id);
   CREATE INDEX social_media_accounts_connected_by_idx ON public.social_media_accounts (connected_by);
@@ -285,6 +289,6 @@ const quietAudit = `
   DROP TRIGGER audit_update ON public.social_media_accounts;
   CREATE TRIGGER audit_update AFTER UPDATE ON public.social_media_accounts
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
-    WHEN (current_setting('app.route', true) IS DISTINCT FROM 'check social accounts')
+    WHEN (coalesce(current_setting('app.route', true), '') NOT IN ('check social accounts', 'read social analytics'))
     EXECUTE FUNCTION audit.record('', 'organisation_id', 'access_token_sealed,refresh_token_sealed');
 `;

@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { createHmac } from 'node:crypto';
-import { Injectable, Module } from '@nestjs/common';
+import { Global, Injectable, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { pino } from 'pino';
 import { MetaModule } from '../../src/integrations/meta/meta.module.js';
 import {
   ForgetsMetaUser,
@@ -11,6 +12,7 @@ import {
 import { SignedRequests } from '../../src/integrations/meta/signed-requests.js';
 import { loadConfig } from '../../src/kernel/config/config.js';
 import { ConfigModule } from '../../src/kernel/config/config.module.js';
+import { LOGGER } from '../../src/kernel/observability/logger.js';
 
 /** What Meta calls us for: signed requests, and who is told of them. */
 
@@ -93,7 +95,12 @@ describe('Holders of data from Meta', () => {
   class OneModule {}
   @Module({ imports: [MetaModule], providers: [Accounts] })
   class OtherModule {}
-  @Module({ imports: [ConfigModule.with(loadConfig({ NODE_ENV: 'test' })), MetaModule, OneModule, OtherModule] })
+  @Global()
+  @Module({ providers: [{ provide: LOGGER, useValue: pino({ enabled: false }) }], exports: [LOGGER] })
+  class SilentModule {}
+  @Module({
+    imports: [SilentModule, ConfigModule.with(loadConfig({ NODE_ENV: 'test' })), MetaModule, OneModule, OtherModule],
+  })
   class WholeModule {}
 
   let holders: MetaDataHolders;

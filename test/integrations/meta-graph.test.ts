@@ -25,12 +25,13 @@ import {
 let odd: OddGraph;
 let graph: GraphClient;
 let transport: GraphTransport;
+let changes: string[];
 beforeAll(async () => {
   odd = await startOddGraph();
 });
 afterAll(() => odd.stop());
 beforeEach(() => {
-  ({ graph, transport } = connect(odd.url));
+  ({ graph, transport, changes } = connect(odd.url));
 });
 afterEach(() => transport.close());
 
@@ -245,6 +246,15 @@ describe('Limits', () => {
     expect(await failureOf(other)).toMatchObject({ kind: 'rate-limited' });
     await read();
   });
+
+  it('of one person hold up no other', async () => {
+    odd.answer(refusal({ code: 17 }, 400, { 'retry-after': '30', 'x-app-usage': usage(20) }), json({ id: '1' }));
+    const asking = (one: string) => graph.read({ path: 'me', family: 'app', token: one }, Id);
+    expect(await failureOf(asking('of one'))).toMatchObject({ kind: 'rate-limited', retryAfter: 30 });
+    expect(await failureOf(asking('of one'))).toMatchObject({ kind: 'rate-limited' });
+    expect(await asking('of another')).toEqual({ id: '1' });
+    expect(odd.heard).toHaveLength(2);
+  });
 });
 
 describe('The breaker', () => {
@@ -262,6 +272,15 @@ describe('The breaker', () => {
     odd.answer(json({ id: '1' }));
     expect(await write()).toEqual({ id: '1' });
     expect(await write()).toEqual({ id: '1' });
+    expect(changes).toEqual(['left alone', 'back']);
+  });
+
+  it('goes on leaving it alone when it is not back', async () => {
+    odd.answer(hangUp);
+    await fail(10);
+    await new Promise((resolve) => setTimeout(resolve, 350));
+    await fail(3);
+    expect(odd.heard).toHaveLength(11);
   });
 
   it('counts 5xx, and gives them on as they are', async () => {

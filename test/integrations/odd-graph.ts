@@ -88,13 +88,14 @@ export const halfAnswer: Reply = (response) => {
 export function connect(
   url: string,
   { timeoutMs = 400, pauseMs = 300, app = { appId, appSecret } as { appId?: string; appSecret?: string } } = {},
-): { graph: GraphClient; transport: GraphTransport } {
-  const transport = new GraphTransport(timeoutMs, pauseMs);
+): { graph: GraphClient; transport: GraphTransport; changes: string[] } {
+  const changes: string[] = [];
+  const transport = new GraphTransport({ timeoutMs, pauseMs, onChange: (_, state) => changes.push(state) });
   const config = {
     ...{ appId: undefined, appSecret: undefined, apiVersion: 'v25.0', timeoutMs, allowsPrivateMedia: true },
     ...{ graphUrl: url, dialogUrl: url, instagramUrl: url, returnOrigins: [] },
     ...{ loginRedirectUrl: 'http://app.example/login', connectRedirectUrl: 'http://app.example/connect' },
     ...app,
   };
-  return { graph: new GraphClient(config, transport, new UsageLimits()), transport };
+  return { graph: new GraphClient(config, transport, new UsageLimits()), transport, changes };
 }

@@ -19,6 +19,13 @@ export interface GraphAnswer {
   body: unknown;
 }
 
+interface TransportOptions {
+  timeoutMs: number;
+  /** How long a host that does not answer is left alone; five seconds unless given. */
+  pauseMs?: number;
+  onChange?: (host: string, state: 'left alone' | 'back') => void;
+}
+
 interface Loaded {
   fetch: typeof import('undici').fetch;
   agent: Agent;
@@ -46,10 +53,7 @@ export class GraphTransport {
   private readonly breakers = new Map<string, CircuitBreaker<[GraphRequest], GraphAnswer>>();
   private loading: Promise<Loaded> | undefined;
 
-  constructor(
-    private readonly timeoutMs: number,
-    private readonly pauseMs: number = breakerOptions.resetTimeout,
-  ) {}
+  constructor(private readonly options: TransportOptions) {}
 
   /** @throws MetaFailure `unavailable`: no answer, one that is no JSON, or the host is being left alone */
   async send(request: GraphRequest): Promise<GraphAnswer> {
@@ -68,19 +72,25 @@ export class GraphTransport {
     await (await this.loading)?.agent.destroy();
   }
 
+  private get pauseMs(): number {
+    return this.options.pauseMs ?? breakerOptions.resetTimeout;
+  }
+
   private async breakerOf(host: string): Promise<CircuitBreaker<[GraphRequest], GraphAnswer>> {
     const { CircuitBreaker } = await this.load();
     const known = this.breakers.get(host);
     if (known) return known;
     const options = { ...breakerOptions, resetTimeout: this.pauseMs };
     const breaker = new CircuitBreaker((request: GraphRequest) => this.attempt(request), options);
+    breaker.on('open', () => this.options.onChange?.(host, 'left alone'));
+    breaker.on('close', () => this.options.onChange?.(host, 'back'));
     this.breakers.set(host, breaker);
     return breaker;
   }
 
   /** undici takes 30 MB once it is loaded: whoever never talks to Meta does not pay for it. */
   private load(): Promise<Loaded> {
-    this.loading ??= loadLibraries(this.timeoutMs);
+    this.loading ??= loadLibraries(this.options.timeoutMs);
     return this.loading;
   }
 
@@ -94,7 +104,7 @@ export class GraphTransport {
     const { fetch, agent } = await this.load();
     try {
       const response = await fetch(url, {
-        ...{ method, headers, dispatcher: agent, signal: AbortSignal.timeout(this.timeoutMs) },
+        ...{ method, headers, dispatcher: agent, signal: AbortSignal.timeout(this.options.timeoutMs) },
         // A redirect would carry the token to wherever it points.
         redirect: 'error',
         ...(body !== undefined && { body }),

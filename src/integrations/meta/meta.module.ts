@@ -1,6 +1,8 @@
 import { Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
+import type { Logger } from 'pino';
 import { CONFIG, type Config } from '../../kernel/config/config.js';
+import { LOGGER } from '../../kernel/observability/logger.js';
 import { GraphClient } from './graph-client.js';
 import { GraphTransport } from './graph-transport.js';
 import { MetaDataHolders } from './meta-data-holders.js';
@@ -22,8 +24,12 @@ const usesGraph = <Made>(make: new (graph: GraphClient) => Made) => ({
   providers: [
     {
       provide: GraphTransport,
-      inject: [CONFIG],
-      useFactory: ({ meta }: Config) => new GraphTransport(meta.timeoutMs),
+      inject: [CONFIG, LOGGER],
+      useFactory: ({ meta }: Config, logger: Logger) =>
+        new GraphTransport({
+          timeoutMs: meta.timeoutMs,
+          onChange: (host, state) => logger.warn({ host, state }, 'Meta: the breaker of a host'),
+        }),
     },
     {
       provide: GraphClient,

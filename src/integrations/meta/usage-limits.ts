@@ -44,22 +44,27 @@ export class UsageLimits {
 
   /** @throws MetaFailure `rate-limited` with the seconds to wait */
   check(family: UsageFamily, token: string | undefined): void {
-    const until = this.heldUntil.get(keyOf(family, token));
-    if (until === undefined || until <= Date.now()) return;
+    const keys = family === 'app' ? [ofApp, keyOf(family, token)] : [keyOf(family, token)];
+    const until = Math.max(...keys.map((key) => this.heldUntil.get(key) ?? 0));
+    if (until <= Date.now()) return;
     throw new MetaFailure('rate-limited', { retryAfter: Math.ceil((until - Date.now()) / 1000) });
   }
 
   /** Reads what an answer, good or not, says of its limits: seconds to wait, if there are any. */
   note(family: UsageFamily, token: string | undefined, answer: Answer): number | undefined {
     const wait = secondsToWait(family, answer);
-    if (wait !== undefined) this.heldUntil.set(keyOf(family, token), Date.now() + wait * 1000);
+    if (wait === undefined) return undefined;
+    const isOfApp = family === 'app' && isUsedUp(usageIn(answer.headers, 'x-app-usage'));
+    this.heldUntil.set(isOfApp ? ofApp : keyOf(family, token), Date.now() + wait * 1000);
     return wait;
   }
 }
 
-/** One account's limit holds up nobody else; tokens are not kept, not even here. */
+const ofApp = 'app';
+
+/** One person's or account's limit holds up nobody else; tokens are not kept, not even here. */
 function keyOf(family: UsageFamily, token: string | undefined): string {
-  if (family === 'app' || token === undefined) return 'app';
+  if (token === undefined) return ofApp;
   return `${family} ${createHash('sha256').update(token).digest('base64url')}`;
 }
 

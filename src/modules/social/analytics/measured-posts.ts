@@ -1,0 +1,24 @@
+import type { MeasuredObject } from '../../../integrations/meta/meta-insights.js';
+
+/** A post whose counts are to be read now. */
+export interface DuePost {
+  id: string;
+  platform: 'instagram' | 'facebook';
+  postType: 'feed' | 'reel' | 'story' | 'carousel';
+  contentType: 'video' | 'image';
+  platformPostId: string;
+  /** A story that has had its day, or nearly: Meta tells its counts for so long, and afterwards that nobody saw it. */
+  isPastStory: boolean;
+  /** As text, which keeps the microseconds: what is recorded must have been read from this very state. */
+  publishedAt: string;
+  lastSync: string | null;
+}
+
+/** What is asked of Meta about a post. */
+export function measuredObject({ platform, postType, contentType, platformPostId }: DuePost): MeasuredObject {
+  const isVideo = contentType === 'video' && postType !== 'carousel';
+  if (platform === 'facebook') return { id: platformPostId, kind: isVideo ? 'page-video' : 'page-post' };
+  if (postType === 'story') return { id: platformPostId, kind: 'instagram-story' };
+  // Instagram takes every single video as a reel, that of a feed post too.
+  return { id: platformPostId, kind: isVideo ? 'instagram-reel' : 'instagram-feed' };
+}
