@@ -212,7 +212,7 @@ const accounts = `
     CONSTRAINT social_media_accounts_organisation_id_fkey
       FOREIGN KEY (organisation_id) REFERENCES public.organisations (id) ON DELETE CASCADE,
     CONSTRAINT social_media_accounts_organisation_id_id_key UNIQUE (organisation_id, id),
-    CONSTRAINT social_media_accounts_organisation_id_platform_id_key UNIQUE (organisation_id, platform, id),
+    CONSTRAINT social_media_accounts_platform_key UNIQUE (organisation_id, platform, id),
     CONSTRAINT social_media_accounts_platform_account_id_key UNIQUE (organisation_id, platform, platform_account_id),
     CONSTRAINT social_media_accounts_legacy_id_key UNIQUE (legacy_id),
     CONSTRAINT social_media_accounts_connected_by_fkey

@@ -144,6 +144,16 @@ describe('A page', () => {
     expect(await refusal(graph.post(`${page.id}/feed`, token, { message: 'A text' }))).toEqual([506, undefined]);
   });
 
+  it('reads a form, parts and JSON alike', async () => {
+    const params = { message: 'Any form', access_token: token, appsecret_proof: graph.proof(token) };
+    const parts = new FormData();
+    for (const [name, value] of Object.entries(params)) parts.set(name, value);
+    const json = { body: JSON.stringify(params), headers: { 'content-type': 'application/json' } };
+    for (const init of [{ body: new URLSearchParams(params) }, { body: parts }, json])
+      expect((await fetch(`${meta.url}/v25.0/${page.id}/feed`, { method: 'POST', ...init })).status).toBe(200);
+    expect((await meta.published(page.id)).map(({ caption }) => caption)).toEqual(Array(3).fill('Any form'));
+  });
+
   it('makes an album of hidden photos, each of them once', async () => {
     const upload = async () =>
       (await graph.post(`${page.id}/photos`, token, { url: image.image_url, published: 'false' })).body.id;

@@ -6,6 +6,7 @@ const needs: Record<string, string> = {
   'test/kernel/shared-rate-limits.test.ts': 'redis-server',
   'test/tenancy/pgbouncer.test.ts': 'pgbouncer',
   'test/docs-page.test.ts': 'chromium',
+  'test/social/click-through.test.ts': 'chromium',
 };
 
 /** Where the program lies; undefined when it is not installed. */

@@ -152,6 +152,13 @@ export class MetaLogin {
     await this.graph.remove({ path: graphPath(userId, 'permissions'), family: 'app', token: accessToken }, Done);
   }
 
+  /** Takes one permission of a person back in the app's own name: none of their tokens need be there any more. */
+  async withdraw(userId: string, permission: string): Promise<void> {
+    const { id, secret } = this.graph.app;
+    const path = graphPath(userId, 'permissions', permission);
+    await this.graph.remove({ path, family: 'app', token: `${id}|${secret}` }, Done);
+  }
+
   private tokenCall(parameters: Record<string, string | undefined>): GraphCall {
     const { id, secret } = this.graph.app;
     const client = { client_id: id, client_secret: secret };

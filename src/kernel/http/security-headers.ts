@@ -8,7 +8,10 @@ import { documentationPath } from './openapi.js';
 /** An answer of the API is data: a browser that opens one may load and run nothing. */
 const dataPolicy = { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] };
 
-/** The documentation page brings its own scripts and images, and styles its parts inline. */
+/** Where the demo has its page. */
+export const demoPagePath = '/demo';
+
+/** The pages bring their own scripts and images, and that of the documentation styles its parts inline. */
 const pagePolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -19,6 +22,8 @@ const pagePolicy = [
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join(';');
+
+const pages = [documentationPath, demoPagePath];
 
 /** What a browser app of another origin may send and read. */
 const crossOrigin = {
@@ -50,7 +55,7 @@ export async function protect(
 ): Promise<void> {
   await application.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives: dataPolicy } });
   server.addHook('onRequest', (request, reply, done) => {
-    if (request.url.startsWith(documentationPath)) reply.header('content-security-policy', pagePolicy);
+    if (pages.some((path) => request.url.startsWith(path))) reply.header('content-security-policy', pagePolicy);
     done();
   });
   await application.register(cors, { origin: config.http.corsOrigins, ...crossOrigin });

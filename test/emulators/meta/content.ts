@@ -47,6 +47,7 @@ const none: Counts = { likes: 0, comments: 0, shares: 0, saves: 0, reach: 0, imp
 export class Content {
   readonly hiddenPhotos = new Map<string, HiddenPhoto>();
   private readonly published = new Map<string, Published>();
+  private readonly byPost = new Map<string, Published>();
   private readonly counts = new Map<string, Counts>();
   private readonly world: World;
 
@@ -60,6 +61,7 @@ export class Content {
     const postId = withPost ? this.postId(given.objectId) : undefined;
     const published = { ...given, id, at: this.world.now(), ...(postId && { postId }) };
     this.published.set(id, published);
+    if (postId) this.byPost.set(postId, published);
     return published;
   }
 
@@ -71,12 +73,14 @@ export class Content {
 
   remove(id: string): void {
     const found = this.find(id);
-    if (found) this.published.delete(found.id);
+    if (!found) return;
+    this.published.delete(found.id);
+    this.byPost.delete(found.postId ?? '');
   }
 
   /** By its own id, or by that of the post that shows it. */
   find(id: string): Published | undefined {
-    return this.published.get(id) ?? this.all().find(({ postId }) => postId === id);
+    return this.published.get(id) ?? this.byPost.get(id);
   }
 
   all(): Published[] {

@@ -19,11 +19,12 @@ export async function parametersOf(url: URL, type: string, body: Buffer): Promis
       params.set(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
     return params;
   }
-  const form = await new Response(new Uint8Array(body), { headers: { 'content-type': type || formType } }).formData();
+  const form = type.includes('multipart/')
+    ? await new Response(new Uint8Array(body), { headers: { 'content-type': type } }).formData()
+    : new URLSearchParams(body.toString());
   for (const [name, value] of form) if (typeof value === 'string') params.append(name, value);
   return params;
 }
-const formType = 'application/x-www-form-urlencoded';
 
 const secrets = [
   ...['access_token', 'appsecret_proof', 'input_token', 'client_secret', 'code', 'code_verifier', 'fb_exchange_token'],

@@ -8,6 +8,9 @@ export const checkJob = 'social.check-account';
 /** Tells one person that an account has to be connected again; its handler is in `account-mails`. */
 export const lapseMailJob = 'social.mail-lapse';
 
+/** Takes a consent back at Meta that nothing hangs on any more; its handler is in `consent-givers`. */
+export const withdrawJob = 'social.withdraw-consent';
+
 /** What people read beside an account that is not active. */
 const expiredMessage = 'Meta does not take the access any more: it was withdrawn or has expired. Connect it again.';
 const renewalMessage = 'The access could not be renewed three times. Refresh it, or connect the account again.';

@@ -1,0 +1,179 @@
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { createTestDatabase, type TestDatabase, testServer } from '../support/database.js';
+import { addressOf, launch, type ServiceProcess } from '../support/process.js';
+import { programNamed } from '../support/programs.js';
+
+/** The demo as a newcomer clicks through it: a real browser, the built service, the emulator that it starts in Meta's place. */
+
+let database: TestDatabase;
+let service: ServiceProcess;
+let url: string;
+let metaUrl: string;
+let browser: Browser;
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  const folder = mkdtempSync(join(testServer().folder, 'clicks-'));
+  mkdirSync(folder, { recursive: true });
+  service = launch({
+    ...{ PORT: '0', DEMO: 'true', DATA_DIR: folder, LOG_LEVEL: 'info' },
+    ...{ DATABASE_URL: database.apiUrl, MIGRATION_DATABASE_URL: database.adminUrl },
+  });
+  url = await addressOf(service);
+  metaUrl = /emulator of Facebook and Instagram at (\S+)/.exec(service.output)?.[1] ?? '';
+  browser = await chromium.launch({
+    executablePath: programNamed('chromium'),
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'],
+  });
+}, 60_000);
+afterAll(async () => {
+  await browser?.close();
+  service?.child.kill('SIGTERM');
+  await service?.ended;
+  await database?.drop();
+});
+
+/** A browser of one's own, as another person has. */
+async function openDemo(): Promise<Page> {
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(20_000);
+  page.on('console', (line) => line.type() === 'error' && complaints.push(line.text()));
+  page.on('pageerror', (error) => complaints.push(error.message));
+  await page.goto(`${url}/demo`);
+  return page;
+}
+
+async function continueAs(page: Page, person: string): Promise<void> {
+  await page.getByLabel(person).check();
+  await page.click('#continue');
+}
+
+async function control<T>(what: string, given?: object): Promise<T> {
+  const asked = given && { method: 'POST', body: JSON.stringify(given) };
+  return (await (await fetch(`${metaUrl}/_control/${what}`, asked)).json()) as T;
+}
+
+const textsOf = (page: Page, selector: string) => page.locator(selector).allTextContents();
+
+describe('A newcomer', () => {
+  let page: Page;
+  beforeAll(async () => {
+    page = await openDemo();
+  });
+
+  it('is told that nothing reaches Meta', async () => {
+    expect(await page.textContent('#label')).toContain('nothing reaches Meta');
+  });
+
+  it('who cancels the dialog is logged in nowhere', async () => {
+    await page.click('#facebook');
+    await page.click('#cancel');
+    await page.locator('#problem:visible').waitFor();
+    expect(await page.evaluate('sessionStorage.getItem("tokens")')).toBeNull();
+    expect(page.url()).toBe(`${url}/demo`);
+  });
+
+  it('logs in with Facebook, and no address on the way holds a token', async () => {
+    const addresses: string[] = [];
+    page.on('request', (request) => addresses.push(request.url()));
+    await page.click('#facebook');
+    await continueAs(page, 'Alex Demo');
+    await page.getByText('Logged in as Alex Demo').waitFor();
+    const tokens = JSON.parse(await page.evaluate('sessionStorage.getItem("tokens")'));
+    const issued = [tokens.accessToken, tokens.refreshToken, ...(await control<string[]>('tokens'))];
+    expect(addresses.filter((address) => issued.some((token) => address.includes(token)))).toEqual([]);
+    expect(addresses.some((address) => address.startsWith(`${metaUrl}/v`))).toBe(true);
+  });
+
+  it('connects the only Instagram account at once', async () => {
+    await page.click('#found button');
+    await page.click('[data-connect="instagram"]');
+    await continueAs(page, 'Alex Demo');
+    await page.locator('#accounts li').first().waitFor();
+    expect(await textsOf(page, '#accounts li')).toEqual([
+      expect.stringMatching(/^northside\.dental on instagram: active$/),
+    ]);
+  });
+
+  it('chooses among several pages, and nothing is connected before', async () => {
+    await page.click('[data-connect="facebook"]');
+    await continueAs(page, 'Alex Demo');
+    await page.locator('#choice:visible').waitFor();
+    expect(await textsOf(page, '#accounts li')).toHaveLength(1);
+    await page.locator('#candidates label', { hasText: 'Northside Dental' }).locator('input').check();
+    await page.click('#choice button');
+    await page.getByText('Northside Dental on facebook: active').waitFor();
+    expect(await textsOf(page, '#accounts li')).toHaveLength(2);
+  });
+
+  it.each(['instagram', 'facebook'])('publishes on %s, and finds the post behind its link', async (platform) => {
+    const caption = `Seen on ${platform}`;
+    const account = page.locator('#post select');
+    await account.selectOption({
+      label: (await textsOf(page, '#post option')).find((text) => text.includes(platform)) ?? '',
+    });
+    await page.fill('#post textarea', caption);
+    await page.click('#post button');
+    const row = page.locator('#posts tr', { hasText: caption });
+    await row.and(page.locator('[data-status="published"]')).waitFor();
+    const published = await control<{ caption: string }[]>('published');
+    expect(published.filter((each) => each.caption === caption)).toHaveLength(1);
+    expect(await row.locator('a').getAttribute('href')).toMatch(/^https?:\/\//);
+  });
+
+  it('sees what Meta counted of it', async () => {
+    const [post] = await database.sql<{ id: string }>(
+      `SELECT platform_post_id AS id FROM social_media_posts WHERE platform = 'instagram' AND status = 'published' AND caption LIKE 'Seen on%'`,
+    );
+    await control('insights', { objectId: post?.id, likes: 12, comments: 3, shares: 4, saves: 1, reach: 200 });
+    await database.sql(`SELECT graphile_worker.add_job('social.read-analytics', '{}')`);
+    const row = page.locator('#posts tr', { hasText: 'Seen on instagram' });
+    for (let look = 0; look < 40 && !(await row.textContent())?.includes('10.00 %'); look += 1) {
+      await pause(250);
+      await page.reload();
+      await row.waitFor();
+    }
+    expect(await row.textContent()).toContain('10.00 %');
+  });
+
+  it('met no complaint of the browser', () => {
+    expect(complaints).toEqual([]);
+  });
+});
+
+describe('Somebody whose address has a password', () => {
+  it('logs in with it once, and from then on with Facebook', async () => {
+    const email = 'owner@southbank.example';
+    await control('people', { name: 'Owner of Southbank', email });
+    const page = await openDemo();
+    await page.click('#facebook');
+    await continueAs(page, 'Owner of Southbank');
+    await page.locator('#problem[data-code="link-required"]').waitFor();
+    await page.fill('[name="email"]', email);
+    await page.fill('[name="password"]', 'open-the-clinic');
+    await page.click('#password button');
+    await page.getByText('Logged in as').waitFor();
+    await page.click('#logout');
+    await page.locator('#login:visible').waitFor();
+    await page.click('#facebook');
+    await continueAs(page, 'Owner of Southbank');
+    await page.getByText('Social accounts of Southbank Medical').waitFor();
+  });
+});
+
+describe('What the run has written', () => {
+  it('holds none of the tokens that Meta gave, in no log line, audit row or answered column', async () => {
+    const issued = await control<string[]>('tokens');
+    expect(issued.length).toBeGreaterThan(3);
+    const [row] = await database.sql<{ everything: string }>(
+      `SELECT (SELECT string_agg(e::text, '') FROM audit.events e) || (SELECT string_agg(a::text, '') FROM social_media_accounts a)
+           || coalesce((SELECT string_agg(p::text, '') FROM social_pending_connections p), '') AS everything`,
+    );
+    const written = service.output + service.errors + row?.everything;
+    expect(issued.filter((token) => written.includes(token))).toEqual([]);
+  });
+});
