@@ -193,7 +193,7 @@ describe('A worker', () => {
 
   it('publishes a scheduled post within thirty seconds of its time', async () => {
     const account = await connect(meta, service, 'Punctual');
-    const token = await service.tokenOf(demoAddress('owner'));
+    const token = await service.tokenOf(demoAddress('owner', 'northside'));
     const [row] = await sql<{ organisation_id: string }>(
       'SELECT organisation_id FROM social_media_accounts WHERE id = $1',
       [account.instagram],

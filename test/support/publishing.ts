@@ -25,7 +25,7 @@ const longestWaitMs = 20_000;
 
 export async function connect(meta: Meta, service: Service, name: string): Promise<Connected> {
   const { database } = service;
-  const [organisation] = await database.sql<{ id: string }>('SELECT id FROM organisations ORDER BY name LIMIT 1');
+  const [organisation] = await database.sql<{ id: string }>(`SELECT id FROM organisations WHERE slug = 'northside'`);
   const personId = await meta.person(name);
   const { id: pageId, instagramId } = await meta.page({ personId, name, instagram: { username: name.toLowerCase() } });
   const token = await pageToken(meta, service, personId, pageId);
