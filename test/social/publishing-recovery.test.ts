@@ -121,6 +121,17 @@ describe('When publishing on Instagram is carried out late', () => {
   }, 30_000);
 });
 
+describe('A post whose container took long', () => {
+  it('is asked about as often as any other when the answer to publishing it is lost', async () => {
+    const account = await connect(meta, service, 'long-container');
+    await meta.fault({ on: 'instagram.publish', kind: 'cut-after', objectId: account.instagramId });
+    const id = await due(meta, service.database, account.instagram, { caption: 'Long', container_checks: 40 });
+    const post = await becomes(service.database, id, isEnded, { hastened: true });
+    expect(post.status).toBe('published');
+    expect(await meta.published(account.instagramId)).toHaveLength(1);
+  });
+});
+
 describe('A worker that was killed', () => {
   const killed = { status: 'processing', claimed_until: new Date(Date.now() - 1_000) };
 

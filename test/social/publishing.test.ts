@@ -102,7 +102,7 @@ describe('A post whose account has expired', () => {
     await meta.fault({ on: 'instagram.publish', kind: 'token-revoked', objectId: account.instagramId });
     const id = await queue(account.instagram);
     const post = await becomes(service.database, id, waitsFor('account-expired'));
-    expect(post).toMatchObject({ publish_started_at: null, next_attempt_at: null, container_id: null });
+    expect(post).toMatchObject({ publish_started_at: null, next_attempt_at: null });
     expect(await meta.published(account.instagramId)).toEqual([]);
   });
 
