@@ -5,6 +5,7 @@ import { describeDemo, seedDemo } from './demo/demo.js';
 import { type DemoMeta, startDemoMeta } from './demo/demo-meta.js';
 import { seedDemoMetrics } from './demo/demo-metrics.js';
 import { serveDemoPage } from './demo/demo-page.js';
+import { seedDemoSocial } from './demo/demo-social.js';
 import { bringUpToDate, type Installation, openInstallation } from './installation.js';
 import type { Config } from './kernel/config/config.js';
 import { createHttpApplication } from './kernel/http/server.js';
@@ -53,6 +54,7 @@ async function serve(installation: Installation): Promise<Served> {
 async function seedEverything(config: Config): Promise<void> {
   await seedDemo(config);
   await seedDemoMetrics(config);
+  await seedDemoSocial(config);
 }
 
 async function open(config: Config, meta: DemoMeta | undefined): Promise<NestFastifyApplication> {

@@ -24,10 +24,13 @@ export class CreateSocialAccounts1795219204100 implements MigrationInterface {
     await queryRunner.query(states);
     await queryRunner.query(capabilities);
     await queryRunner.query(quietAudit);
+    await queryRunner.query(ownersForService);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
+      DROP POLICY service_role_select ON public.organisation_members;
+      REVOKE SELECT (organisation_id, user_id, role) ON public.organisation_members FROM service_role;
       DROP FUNCTION public.get_account_capabilities(uuid);
       DROP TABLE public.social_media_accounts;
       DROP FUNCTION app.guard_account_status();
@@ -291,4 +294,10 @@ const quietAudit = `
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
     WHEN (coalesce(current_setting('app.route', true), '') NOT IN ('check social accounts', 'read social analytics'))
     EXECUTE FUNCTION audit.record('', 'organisation_id', 'access_token_sealed,refresh_token_sealed');
+`;
+
+/** Who is told that an account has to be connected again: a job writes to the owners of its organisation. */
+const ownersForService = `
+  GRANT SELECT (organisation_id, user_id, role) ON public.organisation_members TO service_role;
+  CREATE POLICY service_role_select ON public.organisation_members FOR SELECT TO service_role USING (true);
 `;

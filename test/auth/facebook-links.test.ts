@@ -114,14 +114,12 @@ describe('Linking', () => {
     expect(await meta.count()).toBe(0);
   });
 
-  it.each([
-    {},
-    { code: 'x'.repeat(43), accessToken: 'both' },
-    { code: '' },
-    { code: 'x'.repeat(43), userId: 'me' },
-  ])('takes one proof and nothing else: not %j', async (body) => {
-    expect(refusal(await link((await member()).token, body))).toEqual([400, 'invalid-request']);
-  });
+  it.each([{}, { code: 'x'.repeat(43), accessToken: 'both' }, { code: '' }, { code: 'x'.repeat(43), userId: 'me' }])(
+    'takes one proof and nothing else: not %j',
+    async (body) => {
+      expect(refusal(await link((await member()).token, body))).toEqual([400, 'invalid-request']);
+    },
+  );
 });
 
 describe('Unlinking', () => {

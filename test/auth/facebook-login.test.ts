@@ -1,4 +1,5 @@
-import { Browser, foreignToken, newcomer, newVerifier, sdkToken, toldTo } from '../support/facebook.js';
+import { SessionSweep } from '../../src/modules/auth/session-sweep.js';
+import { Browser, foreignToken, newcomer, newVerifier, pageToken, sdkToken, toldTo } from '../support/facebook.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -289,6 +290,25 @@ describe('The code', () => {
   });
 });
 
+describe('What Facebook said of somebody', () => {
+  it('is gone with the next night, when nobody has come for it', async () => {
+    const [here, person] = [browser(), await newcomer(meta)];
+    const kept = await here.code(person);
+    await here.consent(person);
+    const late = await here.code(person);
+    await service.database.sql(`UPDATE auth.facebook_authorizations SET expires_at = now() - interval '1 second'`);
+    await service.database.sql(
+      `UPDATE auth.facebook_codes SET expires_at = now() - interval '1 second'
+        WHERE id = (SELECT id FROM auth.facebook_codes ORDER BY id DESC LIMIT 1)`,
+    );
+    await service.application.get(SessionSweep).sweep();
+    const [left] = await service.database.sql('SELECT count(*)::int AS ways FROM auth.facebook_authorizations');
+    expect(left).toEqual({ ways: 0 });
+    expect(refusal(await here.exchange(late))).toEqual([422, 'facebook-code-invalid']);
+    expect((await here.exchange(kept)).status).toBe(200);
+  });
+});
+
 describe('A token of the SDK', () => {
   const logIn = (accessToken: string) => service.call('POST', '/auth/facebook/token', { body: { accessToken } });
 
@@ -326,6 +346,13 @@ describe('A token of the SDK', () => {
     await opensNothing(async () => expect(refusal(await logIn(token))).toEqual([422, 'facebook-token-refused']));
   });
 
+  it('that is of a page and not of a person is refused', async () => {
+    const person = await newcomer(meta);
+    const token = await pageToken(meta, person);
+    expect(token).toMatch(/^EAA/);
+    await opensNothing(async () => expect(refusal(await logIn(token))).toEqual([422, 'facebook-token-refused']));
+  });
+
   it('that is the app’s own is nobody’s', async () => {
     const { META_APP_ID, META_APP_SECRET } = meta.variables;
     await opensNothing(async () =>
@@ -335,7 +362,7 @@ describe('A token of the SDK', () => {
 });
 
 describe('An installation', () => {
-  it('without an app of Meta says so, and forgets no one’s attempt', async () => {
+  it('without an app of Meta says so', async () => {
     const bare = await startService();
     try {
       expect(refusal(await bare.call('GET', '/auth/facebook'))).toEqual([503, 'meta-not-configured']);

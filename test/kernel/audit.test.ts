@@ -178,6 +178,11 @@ const traces: Record<string, string[]> = {
   syncSpreadsheet: [],
   disconnectGoogle: ['delete public.google_credentials', 'update public.spreadsheet_connections'],
   deleteSpreadsheetConnection: ['delete public.spreadsheet_connections'],
+  connectSocialAccount: [],
+  // The tokens come into them in a transaction of the service's own.
+  chooseSocialAccounts: ['insert public.social_media_accounts', 'insert public.social_media_accounts'],
+  refreshSocialAccount: [],
+  disconnectSocialAccount: ['update public.social_media_accounts'],
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -480,6 +485,25 @@ describe('A write through the API leaves its trace', () => {
     await trace('syncSpreadsheet', { by: owner, ids });
     await trace('disconnectGoogle', { by: owner, ids: { ...ids, credentialId: finished.body.id } });
     await trace('deleteSpreadsheetConnection', { by: owner, ids });
+  });
+
+  it('when social accounts are connected, refreshed and disconnected', async () => {
+    const personId = await meta.person('Connector');
+    const pages = await Promise.all(['One', 'Two'].map((name) => meta.page({ personId, name })));
+    const ids: Record<string, string> = { organisationId, platform: 'facebook' };
+    const begun = await trace('connectSocialAccount', { by: owner, ids });
+    const query = await meta.consent(begun.body.authorizationUrl, { personId });
+    const callback = `/organisations/${organisationId}/social/connect/callback?${query}`;
+    const { pending } = (await service.call('GET', callback, { token: owner.token })).body;
+    const body = { choices: pages.map(({ id }) => id) };
+    const chosen = await trace('chooseSocialAccounts', { by: owner, ids: { ...ids, pendingId: pending.id }, body });
+    ids.accountId = chosen.body.data[0].id;
+    await trace('refreshSocialAccount', { by: owner, ids });
+    const { events } = await trace('disconnectSocialAccount', { by: owner, ids });
+    expect(events[0]).toMatchObject({
+      ...{ row_id: ids.accountId, organisation_id: organisationId },
+      changes: { status: ['active', 'disconnected'], access_token_sealed: ['***', '***'] },
+    });
   });
 
   it('when an admin lets a job run again', async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { demoAddress } from '../../src/demo/demo.js';
 import { insertPublished } from '../support/published-posts.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -33,7 +34,7 @@ async function get(path: string, role = 'viewer', slug = 'northside'): Promise<A
 
 /** Published posts with counts, the first one an hour ago, each further one a day before. */
 async function publish(counts: Record<string, number>[], account = accountId): Promise<string[]> {
-  const posts = counts.map((_, day) => ({ platformPostId: `${account}-${day}`, age: `${day * 24 + 1} hours` }));
+  const posts = counts.map((_, day) => ({ platformPostId: randomUUID(), age: `${day * 24 + 1} hours` }));
   const ids = await insertPublished(service.database, account, posts);
   for (const [index, given] of counts.entries()) {
     const names = Object.keys(given);

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, createHmac, randomBytes, randomUUID } from 'node:crypto';
 import type { Meta } from './meta.js';
 import type { Answer, Service } from './service.js';
 
@@ -84,14 +84,24 @@ const ourApp = { id: 'emulator-app', secret: 'emulator-secret' };
 /** A token as Facebook's SDK gives it to a mobile app. */
 export async function sdkToken(meta: Meta, { id: personId }: FacebookPerson, { id, secret } = ourApp): Promise<string> {
   const client = { client_id: id, redirect_uri: 'https://mobile.example/' };
-  const asked = new URLSearchParams({ ...client, response_type: 'code', scope: 'public_profile,email' });
+  const asked = new URLSearchParams({ ...client, response_type: 'code', scope: 'email,pages_show_list' });
   const answer = await meta.consent(`${meta.url}/v25.0/dialog/oauth?${asked}`, { personId });
   const exchange = new URLSearchParams({ ...client, client_secret: secret, code: answer.get('code') ?? '' });
   const given = await fetch(`${meta.url}/v25.0/oauth/access_token?${exchange}`);
   return ((await given.json()) as { access_token: string }).access_token;
 }
 
-/** The same of an app that somebody else has at Facebook. */
+/** The token of a page of theirs, which names the person as well, and is not of them. */
+export async function pageToken(meta: Meta, person: FacebookPerson): Promise<string> {
+  await meta.page({ personId: person.id, name: 'A page of Facebook' });
+  const token = await sdkToken(meta, person);
+  const proof = createHmac('sha256', ourApp.secret).update(token).digest('hex');
+  const asked = new URLSearchParams({ access_token: token, appsecret_proof: proof });
+  const given = await fetch(`${meta.url}/v25.0/me/accounts?${asked}`);
+  return ((await given.json()) as { data: { access_token: string }[] }).data[0]?.access_token ?? '';
+}
+
+/** A token of the SDK in an app that somebody else has at Facebook. */
 export async function foreignToken(meta: Meta, person: FacebookPerson): Promise<string> {
   const theirs = { id: 'an-app-of-somebody-else', secret: 'their-secret' };
   await meta.control('app', theirs);

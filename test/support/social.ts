@@ -2,6 +2,8 @@ import type { Config } from '../../src/kernel/config/config.js';
 import { parseKeyRing } from '../../src/kernel/secrets/key-ring.js';
 import { Vault } from '../../src/kernel/secrets/vault.js';
 import type { TestDatabase } from './database.js';
+import type { Meta } from './meta.js';
+import type { Service } from './service.js';
 
 /** Rows of the module `social` as if somebody had made them long ago; Meta is not asked. Columns are named as in SQL. */
 type Columns = Record<string, unknown>;
@@ -145,4 +147,23 @@ let lastNumber = 900_000_000_000_000;
 function nextNumber(): string {
   lastNumber += 1;
   return String(lastNumber);
+}
+
+/** Connects the pages of a person at Meta as somebody of the organisation does who ticks all boxes. */
+export async function connectSocial(
+  service: Service,
+  meta: Meta,
+  asked: { organisationId: string; token: string; platform: 'instagram' | 'facebook'; personId: string },
+): Promise<string[]> {
+  const { organisationId, token, platform, personId } = asked;
+  const path = `/organisations/${organisationId}/social/connect`;
+  const begun = await service.call('POST', `${path}/${platform}`, { token });
+  const query = await meta.consent(begun.body.authorizationUrl, { personId });
+  const { body, text } = await service.call('GET', `${path}/callback?${query}`, { token });
+  if (body.connected) return [body.connected.id];
+  if (!body.pending) throw new Error(`Nothing is connected: ${text}`);
+  const candidates = body.pending.candidates as { id: string; connectable: boolean }[];
+  const choices = candidates.filter(({ connectable }) => connectable).map(({ id }) => id);
+  const chosen = await service.call('POST', `${path}/pending/${body.pending.id}`, { token, body: { choices } });
+  return chosen.body.data.map(({ id }: { id: string }) => id);
 }

@@ -107,10 +107,10 @@ const isDue = `
 
 const isReadable = `a.status = 'active' AND (a.analytics_wait_until IS NULL OR a.analytics_wait_until <= now())`;
 
-/** Both conditions on a post's times are answered by social_media_posts_last_analytics_sync_idx. */
+/** All posts of a year are looked at, in social_media_posts_last_analytics_sync_idx, which holds whatever is asked. */
 const findDueAccounts = `
-  SELECT a.id FROM public.social_media_accounts a
-   WHERE ${isReadable} AND a.id IN (SELECT p.social_account_id FROM public.social_media_posts p WHERE ${isDue})`;
+  WITH due AS MATERIALIZED (SELECT DISTINCT p.social_account_id FROM public.social_media_posts p WHERE ${isDue})
+  SELECT a.id FROM public.social_media_accounts a JOIN due ON due.social_account_id = a.id WHERE ${isReadable}`;
 
 const findDuePosts = `
   SELECT p.id, p.platform, p.post_type, p.content_type, p.platform_post_id, p.published_at::text,
