@@ -48,7 +48,7 @@ async function openDemo(): Promise<Page> {
 }
 
 async function continueAs(page: Page, person: string): Promise<void> {
-  await page.getByLabel(person).check();
+  await page.getByLabel(`${person} (`).check();
   await page.click('#continue');
 }
 
@@ -130,7 +130,7 @@ describe('A newcomer', () => {
       `SELECT platform_post_id AS id FROM social_media_posts WHERE platform = 'instagram' AND status = 'published' AND caption LIKE 'Seen on%'`,
     );
     await control('insights', { objectId: post?.id, likes: 12, comments: 3, shares: 4, saves: 1, reach: 200 });
-    await database.sql(`SELECT graphile_worker.add_job('social.read-analytics', '{}')`);
+    await database.sql(`SELECT graphile_worker.add_job('social.find-due-analytics', '{}')`);
     const row = page.locator('#posts tr', { hasText: 'Seen on instagram' });
     for (let look = 0; look < 40 && !(await row.textContent())?.includes('10.00 %'); look += 1) {
       await pause(250);
