@@ -33,7 +33,7 @@ describe('The hourly tick', () => {
       posts.push(...(await insertPublished(service.database, page.pageAccountId, ids.map(asPost))));
     }
     const schedules = service.application.get(Schedules, { strict: false });
-    expect(await schedules.tick('social.find-due-analytics', new Date())).toBe(true);
+    expect(await schedules.tick('social.read-analytics', new Date())).toBe(true);
     await until(async () => (await readPosts()) === posts.length);
     for (const slug of ['northside', 'southbank']) {
       const token = await service.tokenOf(demoAddress('viewer', slug));

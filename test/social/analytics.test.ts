@@ -72,7 +72,7 @@ const waitingJobs = () =>
   service.database.sql<{ account: string; wait: number }>(
     `SELECT payload ->> 'accountId' AS account, extract(epoch FROM j.run_at - now())::int AS wait
        FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks t ON t.id = j.task_id
-      WHERE t.identifier = 'social.read-analytics'`,
+      WHERE t.identifier = 'social.read-account-analytics'`,
   );
 /** As a day later: all that was, was so much earlier. */
 const pass = (interval: string) =>
