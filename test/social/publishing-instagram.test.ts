@@ -1,5 +1,14 @@
 import { type Meta, startMeta } from '../support/meta.js';
-import { becomes, type Connected, connect, due, isPublished } from '../support/publishing.js';
+import {
+  becomes,
+  type Connected,
+  connect,
+  due,
+  hasten,
+  isFailed,
+  isPublished,
+  waitsFor,
+} from '../support/publishing.js';
 import { type Service, startService } from '../support/service.js';
 
 let meta: Meta;
@@ -48,5 +57,73 @@ describe('A post on Instagram', () => {
     expect(await kindOf(reel)).toMatchObject({ kind: 'instagram-reel' });
     expect(await kindOf(story)).toMatchObject({ kind: 'instagram-story' });
     expect(await kindOf(carousel)).toMatchObject({ kind: 'instagram-feed', urls: children });
+  });
+});
+
+describe('A container', () => {
+  it('that takes its time is waited for visibly, and stays the same one', async () => {
+    await meta.control('containers', { imagePolls: 3 });
+    const id = await queue({ caption: 'Slow' });
+    const waiting = await becomes(service.database, id, waitsFor('container'));
+    expect(waiting).toMatchObject({ container_id: expect.any(String), publish_started_at: null });
+    const post = await becomes(service.database, id, isPublished, { hastened: true });
+    expect(post).toMatchObject({ container_id: waiting.container_id, retry_count: 0 });
+    expect(await meta.count('instagram.container')).toBe(1);
+  });
+
+  it('that is not ready after five minutes is put off, not forgotten', async () => {
+    await meta.control('containers', { imagePolls: 1_000 });
+    const id = await queue({ caption: 'Very slow', container_checks: 0 });
+    const { container_id } = await becomes(service.database, id, waitsFor('container'));
+    await service.database.sql('UPDATE social_media_posts SET container_checks = 14 WHERE id = $1', [id]);
+    await hasten(service.database, id);
+    const late = await becomes(
+      service.database,
+      id,
+      (post) => post.container_checks === 15 && waitsFor('container')(post),
+    );
+    expect(late.container_id).toBe(container_id);
+    expect((late.next_attempt_at?.getTime() ?? 0) - Date.now()).toBeGreaterThan(240_000);
+  });
+
+  it('that Meta could not make sense of ends the post with its number, and nothing of its words', async () => {
+    await meta.fault({ kind: 'container-error' });
+    const id = await queue({ caption: 'Broken medium' });
+    const post = await becomes(service.database, id, isFailed);
+    expect(post).toMatchObject({ error_code: 'media-refused', container_id: null });
+    expect(post.error_message).toBe('Instagram could not use the medium (error 2207026).');
+    expect(await standing('Broken medium')).toEqual([]);
+  });
+
+  it('that has expired is made anew', async () => {
+    await meta.fault({ kind: 'container-expired' });
+    const id = await queue({ caption: 'Expired' });
+    const post = await becomes(service.database, id, isPublished);
+    expect(post.retry_count).toBe(1);
+    expect(await standing('Expired')).toHaveLength(1);
+    expect(await meta.count('instagram.container')).toBe(2);
+  });
+
+  it('of the day before is not counted on', async () => {
+    const columns = { caption: 'Old container', container_id: '17855000000000001' };
+    const id = await queue({ ...columns, container_created_at: new Date(Date.now() - 23.5 * 3_600_000) });
+    const post = await becomes(service.database, id, isPublished);
+    expect(post.container_id).not.toBe(columns.container_id);
+    expect(await standing('Old container')).toHaveLength(1);
+  });
+});
+
+describe('The publishing limit', () => {
+  it('is asked before, and a post beyond it waits visibly and is published later', async () => {
+    await meta.control('limit', { instagramId: account.instagramId, used: 50, total: 50 });
+    const id = await queue({ caption: 'One too many' });
+    const waiting = await becomes(service.database, id, waitsFor('publishing-limit'));
+    expect(waiting).toMatchObject({ retry_count: 0, error_code: null });
+    expect(waiting.next_attempt_at?.getTime()).toBeGreaterThan(Date.now() + 600_000);
+    expect(await meta.count('instagram.container')).toBe(0);
+    await meta.control('limit', { instagramId: account.instagramId, used: 0, total: 1_000 });
+    await hasten(service.database, id);
+    await becomes(service.database, id, isPublished);
+    expect(await standing('One too many')).toHaveLength(1);
   });
 });

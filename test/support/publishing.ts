@@ -21,11 +21,11 @@ const scopes = [
   ...['instagram_basic', 'instagram_content_publish', 'instagram_manage_insights'],
 ];
 const redirectUri = 'https://app.example/social/callback';
-const patienceMs = 20_000;
+const longestWaitMs = 20_000;
 
 export async function connect(meta: Meta, service: Service, name: string): Promise<Connected> {
   const { database } = service;
-  const [organisation] = await database.sql<{ id: string }>('SELECT id FROM organisations ORDER BY name LIMIT 1');
+  const [organisation] = await database.sql<{ id: string }>(`SELECT id FROM organisations WHERE slug = 'northside'`);
   const personId = await meta.person(name);
   const { id: pageId, instagramId } = await meta.page({ personId, name, instagram: { username: name.toLowerCase() } });
   const token = await pageToken(meta, service, personId, pageId);
@@ -71,16 +71,19 @@ export async function enqueue(database: TestDatabase, postId: string): Promise<v
   );
 }
 
-/** As the time that a post still waits, or a dead worker's lease. */
+/** As the time that a post still waits, or a dead worker's lease; what is in the hands of a worker is left there. */
 export async function hasten(database: TestDatabase, postId: string): Promise<void> {
-  await database.sql(
+  const [hastened] = await database.sql(
     `UPDATE social_media_posts
         SET next_attempt_at = CASE WHEN status = 'queued' THEN now() END,
             claimed_until = CASE WHEN status = 'processing' THEN now() END
-      WHERE id = $1 AND status IN ('queued', 'processing')`,
+      WHERE id = $1 AND (status = 'queued' AND next_attempt_at IS NOT NULL OR status = 'processing')
+        AND NOT EXISTS (SELECT FROM graphile_worker._private_jobs
+                         WHERE key = 'social.publish-post:' || $1 AND locked_at IS NOT NULL)
+     RETURNING id`,
     [postId],
   );
-  await enqueue(database, postId);
+  if (hastened) await enqueue(database, postId);
 }
 
 export interface PostRow {
@@ -111,7 +114,7 @@ export async function becomes(
   database: TestDatabase,
   postId: string,
   isSo: (post: PostRow) => boolean,
-  { hastened = false } = {},
+  { hastened = false, patienceMs = longestWaitMs } = {},
 ): Promise<PostRow> {
   const deadline = Date.now() + patienceMs;
   for (let round = 1; ; round += 1) {

@@ -34,8 +34,9 @@ export function publishingLimitReached(): PublishingOutcome {
 }
 
 function inDoubt(task: PublishingTask, { kind, retryAfter }: MetaFailure): PublishingOutcome {
-  if (kind === 'unavailable' || kind === 'rate-limited') return askAgain(task, retryAfter);
-  return outcomeUnknown('Meta refused to say what became of it.');
+  if (kind === 'permission-missing') return outcomeUnknown('Meta does not allow us to see what became of it.');
+  // A container that is published meanwhile refuses to be published again: next time its state says so.
+  return askAgain(task, retryAfter);
 }
 
 function beforePublishing(task: PublishingTask, failure: MetaFailure): PublishingOutcome {

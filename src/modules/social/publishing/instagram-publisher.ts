@@ -42,7 +42,7 @@ export class InstagramPublisher {
     if (unready) return unready;
     const { containerId } = task;
     if (!containerId) throw new Error('A prepared post has a container.');
-    const container = await this.instagram.containerStatus(token, containerId);
+    const container = (await this.stateOf(token, containerId)) ?? goneContainer;
     if (container.status === 'FINISHED') return this.publishContainer(task, token, containerId);
     if (container.status === 'PUBLISHED') return this.find(task, token);
     return this.waitOrStartOver(task, container);
@@ -64,7 +64,7 @@ export class InstagramPublisher {
     if (task.postType === 'carousel') {
       await this.prepareChildren(task, token);
       for (const child of task.childContainers) {
-        const container = await this.instagram.containerStatus(token, child);
+        const container = (await this.stateOf(token, child)) ?? goneContainer;
         if (container.status !== 'FINISHED') return this.waitOrStartOver(task, container);
       }
     }
@@ -178,6 +178,9 @@ function containerOf(task: PublishingTask): Container {
     return { kind: 'reel', videoUrl: url, shareToFeed: task.shareToFeed, ...cover, ...described };
   return { kind: 'video', videoUrl: url, ...cover, ...described };
 }
+
+/** What Meta does not know any more cannot be published, and is made again. */
+const goneContainer: ContainerStatus = { status: 'EXPIRED', detail: null };
 
 function forgetContainers(task: PublishingTask): void {
   task.containerId = null;

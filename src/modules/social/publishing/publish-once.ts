@@ -16,7 +16,6 @@ export class PublishOnce {
   async publish(task: PublishingTask, call: () => Promise<string>): Promise<PublishingOutcome> {
     const wasInDoubt = task.publishStartedAt !== null;
     await this.store.startPublishing(task);
-    task.publishStartedAt ??= new Date();
     try {
       return await this.record(task, [{ id: await call(), permalink: null }]);
     } catch (error) {

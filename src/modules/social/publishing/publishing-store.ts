@@ -48,11 +48,15 @@ export class PublishingStore {
   async noteContainers(task: PublishingTask): Promise<void> {
     const { containerId, childContainers, containerCreatedAt } = task;
     await this.step(noteContainers, task, [this.lease, containerId, childContainers, containerCreatedAt]);
+    task.containerChecks = 0;
   }
 
   /** Committed before the one call that publishes: from here on nobody publishes it again without asking Meta first. */
   async startPublishing(task: PublishingTask): Promise<void> {
     await this.step(startPublishing, task, [this.lease]);
+    // As the statement does: what is counted from here on is how often Meta was asked what became of it.
+    if (!task.publishStartedAt) task.containerChecks = 0;
+    task.publishStartedAt ??= new Date();
   }
 
   /** @returns false when another post already is what was found */
