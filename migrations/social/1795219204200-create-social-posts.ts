@@ -296,7 +296,9 @@ const states = `
       END IF;
       RETURN NEW;
     END IF;
-    IF (NEW.status <> OLD.status OR NEW.status = 'deleted') AND (OLD.status, NEW.status) NOT IN (
+    -- A deleted post stays as it is, but for the video that it showed: that one may be deleted too.
+    IF (NEW.status <> OLD.status OR (NEW.status = 'deleted' AND NEW.content_id IS NOT DISTINCT FROM OLD.content_id))
+       AND (OLD.status, NEW.status) NOT IN (
       ('draft', 'queued'), ('draft', 'deleted'),
       ('queued', 'draft'), ('queued', 'processing'), ('queued', 'failed'), ('queued', 'deleted'),
       ('processing', 'queued'), ('processing', 'published'), ('processing', 'failed'),

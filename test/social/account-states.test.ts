@@ -54,6 +54,24 @@ const failing = (accountId: string, kind: MetaFailureKind): Promise<unknown> =>
     .withToken(accountId, () => Promise.reject(new MetaFailure(kind)))
     .catch((error: unknown) => error);
 
+/** Several calls that all hold the token before one of them hears that it is dead. */
+async function meetAtOnce(count: number, accountId: string): Promise<void> {
+  let holding = 0;
+  let letGo = () => {};
+  const allHold = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const meet = () =>
+    tokens().withToken(accountId, async () => {
+      holding += 1;
+      if (holding === count) letGo();
+      await allHold;
+      throw new MetaFailure('token-invalid');
+    });
+  const met = await Promise.allSettled(Array.from({ length: count }, meet));
+  for (const each of met) expect(each).toMatchObject({ status: 'rejected', reason: { kind: 'token-invalid' } });
+}
+
 describe('The transitions of an account', () => {
   it.each(accountStates.flatMap((from) => accountStates.map((to) => [from, to] as const)))(
     'from %s to %s are those of the table, in the database too',
@@ -98,6 +116,13 @@ describe('Work with a token', () => {
     await expect(work).rejects.toMatchObject({ name: 'account-not-connected' });
   });
 
+  it('is not done with a token that does not open, and the account says so', async () => {
+    const accountId = await insertAccount(service.database, organisationId);
+    const work = tokens().withToken(accountId, async () => 'done');
+    await expect(work).rejects.toMatchObject({ name: 'account-not-connected' });
+    expect(await rowOf(accountId)).toMatchObject({ status: 'active', health: 'error' });
+  });
+
   it('that meets a dead token ends the account once, however many meet it: posts wait, owners are told', async () => {
     const accountId = await active({ username: 'northside.dental', platform: 'instagram' });
     const queued = await insertPost(service.database, accountId, { status: 'queued' });
@@ -106,8 +131,7 @@ describe('Work with a token', () => {
         insertPost(service.database, accountId, { status }),
       ),
     );
-    const failures = await Promise.all([1, 2, 3, 4].map(() => failing(accountId, 'token-invalid')));
-    for (const failure of failures) expect(failure).toMatchObject({ kind: 'token-invalid' });
+    await meetAtOnce(4, accountId);
     expect(await rowOf(accountId)).toMatchObject({ status: 'expired', health: 'error' });
     const paused = await service.database.sql<{ id: string }>(
       `SELECT id FROM social_media_posts WHERE waiting_reason = 'account-expired' AND next_attempt_at IS NULL`,

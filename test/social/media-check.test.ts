@@ -63,13 +63,8 @@ const file =
 /** The markers of a JPEG that tell its size, and how the camera was held (EXIF 0x0112). */
 function jpeg(width: number, height: number, orientation?: number): Buffer {
   const size = Buffer.from([0xff, 0xc0, 0, 11, 8, height >> 8, height & 255, width >> 8, width & 255, 1, 1, 0x11, 0]);
-  const exif = Buffer.from(
-    `ffe1002245786966000049492a00080000000100120103000100000006000000`.replace(
-      '06000000',
-      `0${orientation ?? 1}000000`,
-    ) + '00000000',
-    'hex',
-  );
+  const turn = `0${orientation ?? 1}`;
+  const exif = Buffer.from(`ffe1002245786966000049492a000800000001001201030001000000${turn}00000000000000`, 'hex');
   const jfif = Buffer.from('ffe000104a46494600010100000100010000', 'hex');
   return Buffer.concat([Buffer.from('ffd8', 'hex'), orientation ? exif : jfif, size, Buffer.alloc(2_000)]);
 }

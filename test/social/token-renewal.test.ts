@@ -180,6 +180,13 @@ describe('Asked for by a person', () => {
     expect((await rowOf(accountId)).status).toBe('expired');
   });
 
+  it('a renewal with tokens that do not open needs a new consent', async () => {
+    const { accountId } = await connect();
+    await set(accountId, `refresh_token_sealed = 'v1.gone.x.x.x'`);
+    expect((await refresh(accountId)).body).toMatchObject({ status: 409, code: 'meta-reauthorize' });
+    expect((await rowOf(accountId)).status).toBe('active');
+  });
+
   it('a renewal that Meta does not answer changes nothing', async () => {
     const { accountId } = await connect();
     const before = await rowOf(accountId);

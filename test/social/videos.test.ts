@@ -88,18 +88,13 @@ describe('A video', () => {
       await insertPost(service.database, accountId, claimed),
       await insertPost(service.database, accountId, claimed),
     ];
-    // One statement each, which stays open while the other begins.
-    await Promise.all(
-      ids.map((id) =>
-        service.database.sql(
-          `WITH published AS (
-             UPDATE social_media_posts SET status = 'published', claimed_until = NULL, published_at = now(), platform_post_id = id
-              WHERE id = $1 RETURNING id)
-           SELECT pg_sleep(0.3) FROM published`,
-          [id],
-        ),
-      ),
-    );
+    const publish = (id?: string) =>
+      `UPDATE social_media_posts SET status = 'published', claimed_until = NULL, published_at = now(), platform_post_id = id
+        WHERE id = '${id}'`;
+    // The first has counted, and not yet committed, when the second begins.
+    const first = service.database.sql(`BEGIN; ${publish(ids[0])}; SELECT pg_sleep(0.6); COMMIT`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await Promise.all([first, service.database.sql(publish(ids[1]))]);
     expect(await get(body.id)).toMatchObject({ postCount: 2 });
   });
 
