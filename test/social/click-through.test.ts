@@ -132,7 +132,7 @@ describe('A newcomer', () => {
     await control('insights', { objectId: post?.id, likes: 12, comments: 3, shares: 4, saves: 1, reach: 200 });
     // What the clock does within the hour.
     await database.sql(
-      `SELECT graphile_worker.add_job('social.read-analytics', json_build_object('accountId', $1::text))`,
+      `SELECT graphile_worker.add_job('social.read-account-analytics', json_build_object('accountId', $1::text))`,
       [post?.accountId],
     );
     const row = page.locator('#posts tr', { hasText: 'Seen on instagram' });
