@@ -12,5 +12,7 @@ const { values } = parseArgs({
 const emulator = new MetaEmulator();
 const address = await emulator.listen(Number(values.port));
 process.stdout.write(`Meta answers at ${address} (app ${demoApp.id}, secret ${demoApp.secret})\n`);
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void emulator.close());
-if (values['until-stdin-ends']) process.stdin.resume().once('close', () => void emulator.close());
+// A stdin that is listened to would keep the process from its end.
+const stop = () => void emulator.close().then(() => process.stdin.destroy());
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop);
+if (values['until-stdin-ends']) process.stdin.resume().once('end', stop);
