@@ -296,7 +296,9 @@ const states = `
       END IF;
       RETURN NEW;
     END IF;
-    IF (NEW.status <> OLD.status OR NEW.status = 'deleted') AND (OLD.status, NEW.status) NOT IN (
+    -- A deleted post stays as it is, but for the video that it showed: that one may be deleted too.
+    IF (NEW.status <> OLD.status OR (NEW.status = 'deleted' AND NEW.content_id IS NOT DISTINCT FROM OLD.content_id))
+       AND (OLD.status, NEW.status) NOT IN (
       ('draft', 'queued'), ('draft', 'deleted'),
       ('queued', 'draft'), ('queued', 'processing'), ('queued', 'failed'), ('queued', 'deleted'),
       ('processing', 'queued'), ('processing', 'published'), ('processing', 'failed'),
@@ -328,10 +330,13 @@ const states = `
 const videoCounts = `
   CREATE FUNCTION app.count_posts_of_videos() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
   BEGIN
+    -- Of two posts that are published at once the second counts what the first has committed.
+    PERFORM 1 FROM public.social_media_videos v
+      WHERE v.id IN (NEW.content_id, OLD.content_id) ORDER BY v.id FOR NO KEY UPDATE;
     UPDATE public.social_media_videos v
        SET post_count = counted.posts, posted_to_social = counted.posts > 0
       FROM (SELECT t.content_id, count(p.id) AS posts
-              FROM unnest(ARRAY[NEW.content_id, OLD.content_id]) AS t (content_id)
+              FROM (SELECT NEW.content_id UNION SELECT OLD.content_id) AS t (content_id)
               LEFT JOIN public.social_media_posts p ON p.content_id = t.content_id AND p.platform_post_id IS NOT NULL
              WHERE t.content_id IS NOT NULL GROUP BY t.content_id) counted
      WHERE v.id = counted.content_id AND v.post_count <> counted.posts;

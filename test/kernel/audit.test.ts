@@ -15,6 +15,7 @@ import { type Mailbox, openMailbox } from '../support/mailbox.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
+import { insertAccount, insertPost } from '../support/social.js';
 
 interface Person {
   id: string;
@@ -183,6 +184,17 @@ const traces: Record<string, string[]> = {
   chooseSocialAccounts: ['insert public.social_media_accounts', 'insert public.social_media_accounts'],
   refreshSocialAccount: [],
   disconnectSocialAccount: ['update public.social_media_accounts'],
+  createSocialPost: ['insert public.social_media_posts'],
+  updateSocialPost: ['update public.social_media_posts'],
+  deleteSocialPost: ['update public.social_media_posts'],
+  duplicateSocialPost: ['insert public.social_media_posts'],
+  scheduleSocialPost: ['update public.social_media_posts'],
+  unscheduleSocialPost: ['update public.social_media_posts'],
+  publishSocialPost: ['update public.social_media_posts'],
+  retrySocialPost: ['update public.social_media_posts'],
+  createSocialVideo: ['insert public.social_media_videos'],
+  updateSocialVideo: ['update public.social_media_videos'],
+  deleteSocialVideo: ['delete public.social_media_videos', 'update public.social_media_posts'],
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -504,6 +516,29 @@ describe('A write through the API leaves its trace', () => {
       ...{ row_id: ids.accountId, organisation_id: organisationId },
       changes: { status: ['active', 'disconnected'], access_token_sealed: ['***', '***'] },
     });
+  });
+
+  it('when posts are drafted, scheduled, tried again and deleted, and their videos with them', async () => {
+    const ids: Record<string, string> = { organisationId };
+    const by = owner;
+    ids.videoId = (await trace('createSocialVideo', { by, ids, body: { prompt: 'Braces' } })).body.id;
+    await trace('updateSocialVideo', { by, ids, body: { prompt: 'Braces in a minute' } });
+    const socialAccountId = await insertAccount(service.database, organisationId);
+    const body = { socialAccountId, contentId: ids.videoId, caption: 'Open on Saturday' };
+    ids.postId = (await trace('createSocialPost', { by, ids, body })).body.id;
+    await trace('deleteSocialVideo', { by, ids });
+    await trace('updateSocialPost', { by, ids, body: { contentType: 'image' } });
+    const localTime = new Date(Date.now() + 86_400_000).toISOString().slice(0, 16);
+    const { events } = await trace('scheduleSocialPost', { by, ids, body: { localTime, timeZone: 'UTC' } });
+    expect(events[0]).toMatchObject({ row_id: ids.postId, changes: { status: ['draft', 'queued'] } });
+    await trace('unscheduleSocialPost', { by, ids });
+    await trace('duplicateSocialPost', { by, ids });
+    await trace('deleteSocialPost', { by, ids });
+    const words = { content_url: null, caption: 'Words' };
+    ids.postId = await insertPost(service.database, socialAccountId, words);
+    await trace('publishSocialPost', { by, ids });
+    ids.postId = await insertPost(service.database, socialAccountId, { ...words, status: 'failed' });
+    await trace('retrySocialPost', { by, ids, body: {} });
   });
 
   it('when an admin lets a job run again', async () => {

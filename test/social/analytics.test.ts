@@ -1,4 +1,5 @@
 import { demoAddress } from '../../src/demo/demo.js';
+import { MetaPages } from '../../src/integrations/meta/meta-pages.js';
 import { AnalyticsJobs } from '../../src/modules/social/analytics/analytics.jobs.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import {
@@ -71,7 +72,7 @@ const waitingJobs = () =>
   service.database.sql<{ account: string; wait: number }>(
     `SELECT payload ->> 'accountId' AS account, extract(epoch FROM j.run_at - now())::int AS wait
        FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks t ON t.id = j.task_id
-      WHERE t.identifier = 'social.read-analytics'`,
+      WHERE t.identifier = 'social.read-account-analytics'`,
   );
 /** As a day later: all that was, was so much earlier. */
 const pass = (interval: string) =>
@@ -134,6 +135,18 @@ describe('The analytics of a post', () => {
       { likes: 30, rate: '4.50', hours: 1 },
       { likes: 60, rate: '7.50', hours: 2 },
     ]);
+  });
+
+  it('are those of a page’s video also where only the post that shows it is known', async () => {
+    const given = { fileUrl: meta.media('clip.mp4'), description: 'A clip' };
+    const client = service.application.get(MetaPages, { strict: false });
+    const { id } = await client.publishVideo(page.pageToken, page.pageId, given);
+    const [{ postId } = {}] = (await meta.published(page.pageId)).filter((each) => each.id === id);
+    await meta.control('insights', { objectId: id, likes: 12, reach: 200, impressions: 250, plays: 240 });
+    const posts = await insert([id, postId ?? ''].map((platformPostId) => ({ platformPostId, contentType: 'video' })));
+    await read();
+    expect(await postOf(posts[0])).toMatchObject({ likes: 12, reach: 200, plays: 240, rate: '6.00' });
+    expect(await postOf(posts[1])).toMatchObject({ likes: 12, reach: 200, impressions: 250, rate: '6.00' });
   });
 
   it('take any number: an engagement above 999.99 percent, negative counts, and such as no client could read', async () => {

@@ -39,6 +39,7 @@ const fieldValues = {
   refreshToken: 'rt_unknown',
   timeZone: 'Europe/Berlin',
   currency: 'EUR',
+  localTime: new Date(Date.now() + 86_400_000).toISOString().slice(0, 16),
   metric: 'calls',
   npiNumber: '1245319599',
   slug: undefined,
@@ -74,8 +75,9 @@ async function send(
     persona === 'anonymous'
       ? undefined
       : await service.tokenOf(persona.includes('@') ? persona : demoAddress(persona, home.slug));
+  const made = `Made in ${home.slug}`;
   const body = route.body
-    ? bodyFor(route.body, { ...fieldValues, name: `Made in ${home.slug}`, ...values, ...choiceFor(route) })
+    ? bodyFor(route.body, { ...fieldValues, name: made, prompt: made, ...values, ...choiceFor(route) })
     : undefined;
   return service.call(route.method, `/${path}`, { token, body });
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');
@@ -8,7 +9,8 @@ const globalUnicast = ipaddr.IPv6.parseCIDR('2000::/3');
  * an IPv4 address in IPv6 clothes (mapped, NAT64, 6to4, Teredo), which leads to wherever the inner one does.
  */
 export function isPublicAddress(address: string): boolean {
-  if (!ipaddr.isValid(address)) return false;
+  // Its parser takes shorthands, which are no addresses of a socket.
+  if (isIP(address) === 0) return false;
   const parsed = ipaddr.parse(address);
   if (parsed.range() !== 'unicast') return false;
   return !(parsed instanceof ipaddr.IPv6) || parsed.match(globalUnicast);

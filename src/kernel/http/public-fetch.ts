@@ -1,8 +1,8 @@
 import { lookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { OnApplicationShutdown } from '@nestjs/common';
 import type { Agent, Dispatcher } from 'undici';
-import { CONFIG, type Config } from '../config/config.js';
+import type { Config } from '../config/config.js';
 import { isPublicAddress } from './public-address.js';
 
 /** `refused`: an address that is not asked at all; `private-address`: one that leads into a network of ours. */
@@ -33,6 +33,19 @@ interface Asked {
   mostBytes: number;
 }
 
+/** Where it may go. */
+export interface AddressRules {
+  protocols: readonly string[];
+  allows(address: string): boolean;
+}
+
+/** https to the public internet; where the installation allows private media, anything. */
+export function addressRules({ meta }: Config): AddressRules {
+  return meta.allowsPrivateMedia
+    ? { protocols: ['https:', 'http:'], allows: () => true }
+    : { protocols: ['https:'], allows: isPublicAddress };
+}
+
 const timeoutMs = 5_000;
 const mostRedirects = 3;
 
@@ -43,14 +56,10 @@ const mostRedirects = 3;
  * of which any address is not public is refused, so that one that answers differently the second time gains nothing.
  * Each redirect is checked as the first address was.
  */
-@Injectable()
 export class PublicFetch implements OnApplicationShutdown {
   private loading: Promise<{ request: typeof import('undici').request; agent: Agent }> | undefined;
-  private readonly allowsPrivate: boolean;
 
-  constructor(@Inject(CONFIG) { meta }: Config) {
-    this.allowsPrivate = meta.allowsPrivateMedia;
-  }
+  constructor(private readonly rules: AddressRules) {}
 
   /** @throws PublicFetchFailure */
   async ask(address: string, asked: Asked): Promise<PublicAnswer> {
@@ -70,8 +79,7 @@ export class PublicFetch implements OnApplicationShutdown {
 
   private checked(address: string, base?: URL): URL {
     const url = URL.parse(address, base);
-    const protocols = this.allowsPrivate ? ['https:', 'http:'] : ['https:'];
-    if (!url || !protocols.includes(url.protocol) || url.username || url.password)
+    if (!url || !this.rules.protocols.includes(url.protocol) || url.username || url.password)
       throw new PublicFetchFailure('refused');
     return url;
   }
@@ -99,7 +107,7 @@ export class PublicFetch implements OnApplicationShutdown {
       const connect: typeof connector = (options, callback) => {
         // An address that is a number is connected to without being looked up.
         const host = options.hostname.replace(/^\[(.*)\]$/, '$1');
-        if (isIP(host) && !this.allows(host)) callback(new PublicFetchFailure('private-address'), null);
+        if (isIP(host) && !this.rules.allows(host)) callback(new PublicFetchFailure('private-address'), null);
         else connector(options, callback);
       };
       return { request, agent: new Agent({ connect, keepAliveTimeout: 1_000, connections: 4 }) };
@@ -110,16 +118,12 @@ export class PublicFetch implements OnApplicationShutdown {
   private readonly lookup: LookupFunction = (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, found) => {
       if (error) return callback(error, []);
-      if (found.length === 0 || !found.every(({ address }) => this.allows(address)))
+      if (found.length === 0 || !found.every(({ address }) => this.rules.allows(address)))
         return callback(new PublicFetchFailure('private-address'), []);
       const [first] = found;
       return options.all ? callback(null, found) : callback(null, first?.address ?? '', first?.family);
     });
   };
-
-  private allows(address: string): boolean {
-    return this.allowsPrivate || isPublicAddress(address);
-  }
 }
 
 /** The rest is never fetched: the connection is closed instead. */

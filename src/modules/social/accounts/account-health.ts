@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { MetaLogin } from '../../../integrations/meta/meta-login.js';
-import { SealBroken } from '../../../kernel/secrets/vault.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { AccountLapses } from './account-lapses.js';
@@ -35,7 +34,7 @@ export class AccountHealth {
   async check(accountId: string): Promise<boolean> {
     const held = await this.asService(() => this.database.first<HeldAccess>(readAccess, [accountId]));
     if (!held) return false;
-    const token = await this.open(held);
+    const token = await this.tokens.readPage(accountId, held.sealed);
     if (token === undefined) return false;
     const inspection = await this.login.inspect(token);
     if (inspection.isValid) await this.asService(() => this.records.noteInspection(held, inspection));
@@ -46,17 +45,6 @@ export class AccountHealth {
   /** Accounts whose token has no end and was not looked at for a week, the longest first. */
   findStale(most: number): Promise<{ id: string }[]> {
     return this.asService(() => this.database.query<{ id: string }>(findStale, [most]));
-  }
-
-  /** A token under a lost key says nothing of the account; it must not stand in the way of the others either. */
-  private async open({ id, sealed }: HeldAccess): Promise<string | undefined> {
-    try {
-      return this.tokens.openPage(id, sealed);
-    } catch (error) {
-      if (!(error instanceof SealBroken)) throw error;
-      await this.asService(() => this.database.query(noteUnreadable, [id]));
-      return undefined;
-    }
   }
 
   private asService<T>(work: () => Promise<T>): Promise<T> {
@@ -73,8 +61,3 @@ const findStale = `
    WHERE status = 'active' AND token_expires_at IS NULL
      AND (health_checked_at IS NULL OR health_checked_at < now() - interval '7 days')
    ORDER BY health_checked_at NULLS FIRST, id LIMIT $1`;
-
-const noteUnreadable = `
-  UPDATE public.social_media_accounts
-     SET health = 'error', health_checked_at = now(), error_message = 'Its tokens do not open here. Connect it again.'
-   WHERE id = $1`;

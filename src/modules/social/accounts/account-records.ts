@@ -71,7 +71,7 @@ const keepAccess = `
          can_publish_stories = $16, can_publish_reels = $17, health_checked_at = now(), last_token_refresh = now(),
          connected_at = CASE WHEN $2::text IS NULL THEN now() ELSE connected_at END,
          status = 'active', error_message = NULL, connection_error_count = 0
-   WHERE id = $1 AND ($2::text IS NULL OR (refresh_token_sealed = $2 AND status <> 'disconnected'))
+   WHERE id = $1 AND ($2::text IS NULL OR refresh_token_sealed = $2)
   RETURNING id`;
 
 const keepInspection = `

@@ -54,7 +54,7 @@ export const ConnectChoice = z
     choices: z
       .array(z.string().min(1).max(64))
       .min(1)
-      .max(25)
+      .max(100)
       .refine((ids) => new Set(ids).size === ids.length, 'names one twice')
       .meta({ description: 'Ids of candidates.' }),
   })

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
 import { declareSealedColumn } from '../../../kernel/secrets/sealed-columns.js';
-import { Vault } from '../../../kernel/secrets/vault.js';
+import { SealBroken, Vault } from '../../../kernel/secrets/vault.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { AccountNotConnected } from '../social.errors.js';
@@ -34,16 +34,17 @@ export class SocialTokens {
    * Makes calls with the token of an active account. When Meta does not take the token any more, the account has
    * expired: its posts wait and its owners hear of it, once, before the failure goes on to the caller.
    *
-   * @throws AccountNotConnected for an account that is not active
+   * @throws AccountNotConnected for an account that is not active, or whose token does not open
    * @throws MetaFailure of the work
    */
   async withToken<T>(accountId: string, work: (token: string) => Promise<T>): Promise<T> {
     const held = await this.transactions.runAs({ service: 'check social accounts' }, () =>
       this.database.first<HeldToken>(readActive, [accountId]),
     );
-    if (!held) throw new AccountNotConnected();
+    const token = held && (await this.readPage(accountId, held.sealed));
+    if (!held || token === undefined) throw new AccountNotConnected();
     try {
-      return await work(this.openPage(accountId, held.sealed));
+      return await work(token);
     } catch (error) {
       if (error instanceof MetaFailure) await this.noteFailure(accountId, held.sealed, error);
       throw error;
@@ -54,8 +55,20 @@ export class SocialTokens {
     return this.vault.seal(token, { ...accessColumn, rowId: accountId });
   }
 
-  openPage(accountId: string, sealed: string): string {
-    return this.vault.open(sealed, { ...accessColumn, rowId: accountId });
+  /**
+   * Undefined for one that does not open, which is noted: a lost key says nothing of the consent, and must not stand in
+   * the way of the other accounts either.
+   */
+  async readPage(accountId: string, sealed: string): Promise<string | undefined> {
+    try {
+      return this.vault.open(sealed, { ...accessColumn, rowId: accountId });
+    } catch (error) {
+      if (!(error instanceof SealBroken)) throw error;
+      await this.transactions.runAs({ service: 'check social accounts' }, () =>
+        this.database.query(noteUnreadable, [accountId]),
+      );
+      return undefined;
+    }
   }
 
   /** Of the person who consented. */
@@ -63,8 +76,13 @@ export class SocialTokens {
     return this.vault.seal(token, { ...refreshColumn, rowId: accountId });
   }
 
+  /** @throws MetaFailure `token-invalid` for one that does not open: nothing but a new consent helps then, either */
   openPerson(accountId: string, sealed: string): string {
-    return this.vault.open(sealed, { ...refreshColumn, rowId: accountId });
+    try {
+      return this.vault.open(sealed, { ...refreshColumn, rowId: accountId });
+    } catch (error) {
+      throw error instanceof SealBroken ? new MetaFailure('token-invalid') : error;
+    }
   }
 
   sealPending(pendingId: string, token: string): string {
@@ -83,3 +101,8 @@ export class SocialTokens {
 
 const readActive = `
   SELECT access_token_sealed AS sealed FROM public.social_media_accounts WHERE id = $1 AND status = 'active'`;
+
+const noteUnreadable = `
+  UPDATE public.social_media_accounts
+     SET health = 'error', health_checked_at = now(), error_message = 'Its tokens do not open here. Connect it again.'
+   WHERE id = $1`;

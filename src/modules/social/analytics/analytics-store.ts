@@ -5,7 +5,7 @@ import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import type { DuePost } from './measured-posts.js';
 
-export const readJob = 'social.read-analytics';
+export const readJob = 'social.read-account-analytics';
 
 /** What was learnt of a post: its counts, or that there are none now, or none any more. */
 export interface Finding {
@@ -15,8 +15,9 @@ export interface Finding {
 
 /** https://developers.facebook.com/docs/graph-api/batch-requests: at most fifty requests in one. */
 const batchSize = 50;
-/** The accounts of an hour are read over its first minutes, rather than all at its stroke. */
-const spreadMs = 300_000;
+/** The accounts of an hour are read one after the other, rather than all at its stroke; many over five minutes at most. */
+const betweenAccountsMs = 1_000;
+const longestSpreadMs = 300_000;
 
 /** The rows that the reading of analytics stands on; each step in a transaction of its own. */
 @Injectable()
@@ -31,6 +32,7 @@ export class AnalyticsStore {
   enqueueDue(): Promise<void> {
     return this.asService(async () => {
       const due = await this.database.query<{ id: string }>(findDueAccounts);
+      const spreadMs = Math.min(due.length * betweenAccountsMs, longestSpreadMs);
       for (const { id } of due) await this.enqueue(id, new Date(Date.now() + Math.random() * spreadMs));
     });
   }

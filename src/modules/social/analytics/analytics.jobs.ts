@@ -28,7 +28,7 @@ export class AnalyticsJobs {
   ) {}
 
   @Scheduled('7 * * * *')
-  @JobHandler('social.find-due-analytics', { payload: z.object({}) })
+  @JobHandler('social.read-analytics', { payload: z.object({}) })
   findDue(): Promise<void> {
     return this.store.enqueueDue();
   }

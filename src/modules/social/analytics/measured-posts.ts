@@ -17,7 +17,9 @@ export interface DuePost {
 /** What is asked of Meta about a post. */
 export function measuredObject({ platform, postType, contentType, platformPostId }: DuePost): MeasuredObject {
   const isVideo = contentType === 'video' && postType !== 'carousel';
-  if (platform === 'facebook') return { id: platformPostId, kind: isVideo ? 'page-video' : 'page-post' };
+  // Posts of a page are named by the page's id and their own; a video whose answer was lost may be known by its post.
+  const isPagePost = platformPostId.includes('_');
+  if (platform === 'facebook') return { id: platformPostId, kind: isVideo && !isPagePost ? 'page-video' : 'page-post' };
   if (postType === 'story') return { id: platformPostId, kind: 'instagram-story' };
   // Instagram takes every single video as a reel, that of a feed post too.
   return { id: platformPostId, kind: isVideo ? 'instagram-reel' : 'instagram-feed' };

@@ -34,11 +34,12 @@ export async function measureImage(head: Buffer): Promise<Measures | undefined> 
 
 /** Follows the boxes of an MP4 or MOV (ISO/IEC 14496-12) to its header, which may stand at either end. */
 export async function measureVideo(read: ReadBytes): Promise<Measures | undefined> {
-  const { createFile, MP4BoxBuffer } = await import('mp4box');
+  const { createFile, Log, MP4BoxBuffer } = await import('mp4box');
+  // It would print what it finds amiss, in the words of a stranger's file.
+  Log.error = () => undefined;
   const file = createFile();
   // Where each picture lies does not matter here, and a hostile table of them would fill the memory.
   file.sampleListBuilt = true;
-  file.onError = () => undefined;
   let position = 0;
   for (let reads = 0; reads < mostReads && !file.moov; reads += 1) {
     const chunk = await read(position);

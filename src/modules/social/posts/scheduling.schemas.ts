@@ -66,6 +66,11 @@ export const PublishingLimit = z
   .meta({ id: 'PublishingLimit' });
 export type PublishingLimit = z.infer<typeof PublishingLimit>;
 
+export const AccountPublishingLimit = z
+  .object({ publishingLimit: PublishingLimit.nullable() })
+  .meta({ id: 'AccountPublishingLimit' });
+export type AccountPublishingLimit = z.infer<typeof AccountPublishingLimit>;
+
 /** A post that waits for its time. Warnings refuse nothing. */
 export const ScheduledPost = Post.extend({
   warnings: z.array(Warning),
