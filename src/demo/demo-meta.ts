@@ -20,10 +20,9 @@ export interface DemoMeta {
 /** Undefined where an app of Meta is configured, or the sources of the emulator are not at hand. */
 export async function startDemoMeta(config: Config): Promise<DemoMeta | undefined> {
   if (config.meta.appId !== undefined || !existsSync(program)) return undefined;
-  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'ignore'] });
-  // Whatever ends this process, the emulator does not outlive it.
-  const end = () => child.kill();
-  process.once('exit', end);
+  // By the channel it notices that this process is gone, also when that was killed.
+  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
+  child.channel?.unref();
   const url = await addressOf(child);
   const meta = {
     ...{ ...config.meta, ...app, graphUrl: url, dialogUrl: url, instagramUrl: url, allowsPrivateMedia: true },
@@ -33,7 +32,6 @@ export async function startDemoMeta(config: Config): Promise<DemoMeta | undefine
     url,
     config: { ...config, meta },
     stop: async () => {
-      process.off('exit', end);
       const closed = once(child, 'close');
       if (child.kill()) await closed;
     },
