@@ -253,6 +253,8 @@ const callbacks = `
   DECLARE
     v_gone auth.identities;
   BEGIN
+    -- As auth.sign_in_with_facebook does: who logs in at this moment has a session that ends here, or comes as somebody new.
+    PERFORM pg_advisory_xact_lock(hashtextextended('facebook ' || p_facebook_user_id, 0));
     DELETE FROM auth.facebook_codes WHERE facebook_user_id = p_facebook_user_id;
     DELETE FROM auth.identities WHERE provider = 'facebook' AND provider_user_id = p_facebook_user_id RETURNING * INTO v_gone;
     IF NOT FOUND THEN
