@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { seedDemoMetrics } from '../src/demo/demo-metrics.js';
+import { seedDemoSocial } from '../src/demo/demo-social.js';
+import { type Meta, startMeta } from './support/meta.js';
 import { startService } from './support/service.js';
 
 const run = promisify(execFile);
@@ -19,13 +21,21 @@ function walkOf(page: string): string {
   return [...text.matchAll(/^```sh walk\n(.*?)^```$/gms)].map(([, block]) => block).join('\n');
 }
 
+let meta: Meta;
+beforeAll(async () => {
+  meta = await startMeta();
+});
+afterAll(() => meta.stop());
+
 /** Each page is walked as somebody does who has just started the service for the first time. */
 async function walk(page: string): Promise<string> {
-  const service = await startService({ withWorker: true });
+  const service = await startService({ withWorker: true, variables: meta.variables });
   try {
     await seedDemoMetrics(service.config);
+    await seedDemoSocial(service.config);
     const script = `set -euo pipefail\n${walkOf(page)}`;
-    const env = { PATH: process.env.PATH, API: `${service.url}/api/v1`, OUTBOX: service.config.mail.outboxDir };
+    const addresses = { API: `${service.url}/api/v1`, META: meta.url };
+    const env = { PATH: process.env.PATH, OUTBOX: service.config.mail.outboxDir, ...addresses };
     const { stdout } = await run('bash', ['-c', script], { env });
     return stdout;
   } finally {

@@ -20,9 +20,8 @@ export interface DemoMeta {
 /** Undefined where an app of Meta is configured, or the sources of the emulator are not at hand. */
 export async function startDemoMeta(config: Config): Promise<DemoMeta | undefined> {
   if (config.meta.appId !== undefined || !existsSync(program)) return undefined;
-  // By the channel it notices that this process is gone, also when that was killed.
-  const child = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
-  child.channel?.unref();
+  // Its stdin ends with this process, whatever ends it: then the emulator ends, too.
+  const child = spawn(process.execPath, [program, '--until-stdin-ends'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const url = await addressOf(child);
   const meta = {
     ...{ ...config.meta, ...app, graphUrl: url, dialogUrl: url, instagramUrl: url, allowsPrivateMedia: true },

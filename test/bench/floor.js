@@ -11,13 +11,20 @@ const { userId, sessionId } = JSON.parse(given);
 const pool = new pg.Pool({ connectionString: url, max: 10, pipeline: true });
 
 const begin = 'app.begin_request($4, $5, $6, $7, $8, NULL, NULL, $9, $10, $11, $12, false, false)';
-const role = rls === 'off' ? `${begin} AS role` : `set_config('role', ${begin}, true)`;
-const prelude = `SELECT ${role}, set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true),
+/** The tenant is an organisation, of which any member may read. */
+const beginInOrganisation =
+  'app.begin_request($4, $5, $6, NULL, $8::app.clinic_role, $7, NULL, $9, $10, $11, $12, false, false)';
+const preludeWith = (beginning) => {
+  const role = rls === 'off' ? `${beginning} AS role` : `set_config('role', ${beginning}, true)`;
+  return `SELECT ${role}, set_config('statement_timeout', $1, true), set_config('lock_timeout', $2, true),
   set_config('idle_in_transaction_session_timeout', $3, true)`;
+};
+const prelude = preludeWith(begin);
+const organisationPrelude = preludeWith(beginInOrganisation);
 
 const named = (text, values) => ({ name: createHash('sha256').update(text).digest('hex').slice(0, 24), text, values });
 
-async function inTransaction(clinicId, minimum, writes, text, values) {
+async function inTransaction(tenantId, minimum, writes, text, values, beginning = prelude) {
   const client = await pool.connect();
   const context = [
     '15000',
@@ -26,7 +33,7 @@ async function inTransaction(clinicId, minimum, writes, text, values) {
     userId,
     sessionId,
     'provider',
-    clinicId,
+    tenantId,
     minimum,
     'bench',
     '127.0.0.1',
@@ -36,7 +43,7 @@ async function inTransaction(clinicId, minimum, writes, text, values) {
   try {
     const [, , result] = await Promise.all([
       client.query(writes ? 'BEGIN' : 'BEGIN READ ONLY'),
-      client.query(named(prelude, context)),
+      client.query(named(beginning, context)),
       client.query(named(text, values)),
     ]);
     await client.query('COMMIT');
@@ -66,7 +73,21 @@ const aggregations = `
      AND a.period_start BETWEEN $4 AND $5 AND a.provider_id IS NULL
    ORDER BY r.position, a.period_start`;
 
+// The statement of `PostCalendarService`.
+const calendar = `
+  SELECT id, social_account_id, platform, content_type, content_url, thumbnail_url, caption, post_type, status,
+         scheduled_for, published_at, platform_url, waiting_reason, error_code
+    FROM public.social_media_posts
+   WHERE organisation_id = $1 AND status <> 'deleted' AND scheduled_for IS NOT NULL
+     AND scheduled_for >= $2::date::timestamp AT TIME ZONE $4
+     AND scheduled_for < ($3::date + 1)::timestamp AT TIME ZONE $4
+   ORDER BY scheduled_for, id LIMIT $5`;
+
 const server = Fastify();
+server.get('/organisations/:id/social/posts/calendar', async ({ params, query }) => {
+  const values = [params.id, query.from, query.to, 'UTC', 5_001];
+  return { data: await inTransaction(params.id, null, false, calendar, values, organisationPrelude) };
+});
 server.get('/clinics/:id/metrics/aggregations', async ({ params, query }) => ({
   metrics: await inTransaction(params.id, 'viewer', false, aggregations, [
     params.id,

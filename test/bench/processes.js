@@ -21,8 +21,8 @@ export const wide = {
 };
 
 /** Starts a script and waits for the line that names its address. */
-export async function start(file, env, marker) {
-  const child = spawn(process.execPath, [...flags, file], {
+export async function start(file, env, marker, ...given) {
+  const child = spawn(process.execPath, [...flags, file, ...given], {
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

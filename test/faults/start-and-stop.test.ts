@@ -1,5 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { decodeJwt } from 'jose';
 import PostalMime from 'postal-mime';
 import { testServer } from '../support/database.js';
@@ -161,11 +162,25 @@ describe('A service that was killed', () => {
     killed.child.kill('SIGKILL');
     await killed.ended;
     expect(isAlive(orphan)).toBe(true);
+    await endOfEmulator(killed.output);
     const next = begin('killed');
     expect(await everybody(await addressOf(next), next.output)).toEqual(before);
     expect(isAlive(orphan)).toBe(false);
     await expectRecovery(next, before);
   });
+
+  /** It is told by nobody: its own stdin says that whoever started it is gone. */
+  async function endOfEmulator(output: string): Promise<void> {
+    const [, address = ''] = /emulator of Facebook and Instagram at (\S+)/.exec(output) ?? [];
+    expect(address).toMatch(/^http/);
+    while (
+      await fetch(address).then(
+        () => true,
+        () => false,
+      )
+    )
+      await pause(20);
+  }
 
   /** As after a power cut: the server is gone too, without a word, and its pid file is still there. */
   async function expectRecovery(running: ServiceProcess, before: string[]): Promise<void> {

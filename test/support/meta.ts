@@ -1,4 +1,4 @@
-import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { CallName, RecordedCall } from '../emulators/meta/call.ts';
 import type { Published } from '../emulators/meta/content.ts';
@@ -55,9 +55,7 @@ interface HandedToken {
 }
 
 export async function startMeta(): Promise<Meta> {
-  const stdio: StdioOptions = ['ignore', 'pipe', 'inherit', 'ipc'];
-  const child = spawn(process.execPath, ['test/emulators/meta/main.ts'], { stdio });
-  child.channel?.unref();
+  const child = spawn(process.execPath, ['test/emulators/meta/main.ts'], { stdio: ['ignore', 'pipe', 'inherit'] });
   const url = await addressOf(child);
   const control = (what: string, given?: object) => pull(url, what, given);
   const calls = async () => (await control('calls')) as RecordedCall[];

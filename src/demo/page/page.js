@@ -52,9 +52,7 @@ async function showAccounts() {
   document
     .querySelector('#post select')
     .replaceChildren(
-      ...active.map(({ id, platform, username }) =>
-        element('option', `${username} (${platform})`, { value: id, 'data-platform': platform }),
-      ),
+      ...active.map(({ id, platform, username }) => element('option', `${username} (${platform})`, { value: id })),
     );
   show('posting', data.length > 0);
   if (data.length > 0) await showPosts();
@@ -143,9 +141,8 @@ async function linkWaiting() {
 }
 
 async function publish(form) {
-  const { platform } = document.querySelector('#post select').selectedOptions[0].dataset;
   const draft = await call('POST', social('/posts'), {
-    ...{ socialAccountId: form.get('accountId'), platform, contentType: 'image', postType: 'feed' },
+    ...{ socialAccountId: form.get('accountId'), contentType: 'image', postType: 'feed' },
     ...{ contentUrl: form.get('contentUrl'), caption: form.get('caption') },
   });
   const { warnings = [] } = await call('POST', social(`/posts/${draft.id}/publish`));
