@@ -214,20 +214,23 @@ const signIn = `
   BEGIN
     -- Two first log-ins of one person at once make one account.
     PERFORM pg_advisory_xact_lock(hashtextextended('facebook ' || p_facebook_user_id, 0));
-    SELECT i.user_id INTO v_user FROM auth.identities i
-     WHERE i.provider = 'facebook' AND i.provider_user_id = p_facebook_user_id;
-    IF FOUND THEN
+    v_user := (SELECT i.user_id FROM auth.identities i
+                WHERE i.provider = 'facebook' AND i.provider_user_id = p_facebook_user_id);
+    IF v_user IS NOT NULL THEN
       RETURN QUERY SELECT 'known', v_user;
       RETURN;
     END IF;
     BEGIN
       PERFORM auth.create_user(p_new_user, p_email, NULL, p_first_name, p_last_name, p_email IS NULL);
+      INSERT INTO auth.identities (user_id, provider, provider_user_id, email, first_name, last_name)
+      VALUES (p_new_user, 'facebook', p_facebook_user_id, p_email, p_first_name, p_last_name);
     EXCEPTION WHEN unique_violation THEN
-      RETURN QUERY SELECT 'link-required', NULL::uuid;
+      -- Its address has an account, unless somebody has linked it with theirs just now.
+      v_user := (SELECT i.user_id FROM auth.identities i
+                  WHERE i.provider = 'facebook' AND i.provider_user_id = p_facebook_user_id);
+      RETURN QUERY SELECT CASE WHEN v_user IS NULL THEN 'link-required' ELSE 'known' END, v_user;
       RETURN;
     END;
-    INSERT INTO auth.identities (user_id, provider, provider_user_id, email, first_name, last_name)
-    VALUES (p_new_user, 'facebook', p_facebook_user_id, p_email, p_first_name, p_last_name);
     RETURN QUERY SELECT 'new', p_new_user;
   END $$;
   COMMENT ON FUNCTION auth.sign_in_with_facebook IS
@@ -253,6 +256,8 @@ const callbacks = `
   DECLARE
     v_gone auth.identities;
   BEGIN
+    -- As auth.sign_in_with_facebook does: who logs in at this moment has a session that ends here, or comes as somebody new.
+    PERFORM pg_advisory_xact_lock(hashtextextended('facebook ' || p_facebook_user_id, 0));
     DELETE FROM auth.facebook_codes WHERE facebook_user_id = p_facebook_user_id;
     DELETE FROM auth.identities WHERE provider = 'facebook' AND provider_user_id = p_facebook_user_id RETURNING * INTO v_gone;
     IF NOT FOUND THEN

@@ -123,10 +123,13 @@ export class CreateSocialAccounts1795219204100 implements MigrationInterface {
           },
         },
       },
-      audit: { organisation: 'organisation_id', masked: ['access_token_sealed', 'refresh_token_sealed'] },
+      audit: { organisation: 'organisation_id', masked: unlogged },
     });
   }
 }
+
+/** The log tells that somebody consented anew, and not whom Meta knows them as: they may ask to be forgotten. */
+const unlogged = ['access_token_sealed', 'refresh_token_sealed', 'facebook_user_id'];
 
 const authorizations = `
   CREATE TABLE public.social_authorizations (
@@ -293,7 +296,7 @@ const quietAudit = `
   CREATE TRIGGER audit_update AFTER UPDATE ON public.social_media_accounts
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
     WHEN (coalesce(current_setting('app.route', true), '') NOT IN ('check social accounts', 'read social analytics'))
-    EXECUTE FUNCTION audit.record('', 'organisation_id', 'access_token_sealed,refresh_token_sealed');
+    EXECUTE FUNCTION audit.record('', 'organisation_id', '${unlogged.join(',')}');
 `;
 
 /** Who is told that an account has to be connected again: a job writes to the owners of its organisation. */

@@ -1,5 +1,6 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import pg from 'pg';
 import { ForgetsMetaUser, HearsOfDeauthorization } from '../../src/integrations/meta/meta-data-holders.js';
 import { Browser, type FacebookPerson, newcomer, newVerifier } from '../support/facebook.js';
 import { type Meta, startMeta } from '../support/meta.js';
@@ -111,6 +112,25 @@ describe('Somebody who asks Facebook that we forget them', () => {
     const { id } = await visitor(person);
     await done((await callback('data-deletion', await meta.signedRequest(person.id))).body.url);
     expect((await visitor(person)).id).not.toBe(id);
+  });
+
+  it('is out afterwards, although they log in at that very moment', async () => {
+    const person = await newcomer(meta, null);
+    const { id } = await visitor(person);
+    const loggingIn = new pg.Client(service.database.adminUrl);
+    await loggingIn.connect();
+    try {
+      await loggingIn.query('BEGIN');
+      await loggingIn.query(`SELECT auth.sign_in_with_facebook($1, $2, NULL, '', '')`, [randomUUID(), person.id]);
+      const forgetting = service.database.sql('SELECT auth.forget_facebook_user($1)', [person.id]);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await loggingIn.query(`SELECT auth.open_session($1, $2, 'a hash', 'a browser', NULL, 1)`, [randomUUID(), id]);
+      await loggingIn.query('COMMIT');
+      await forgetting;
+    } finally {
+      await loggingIn.end();
+    }
+    expect(await account(id)).toMatchObject({ ways: 0, sessions: 0 });
   });
 
   it('keeps what is theirs: a name that they chose here, a password and its address', async () => {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import pg from 'pg';
 import { demoAdmin } from '../../src/demo/demo.js';
 import { Browser, newcomer, newVerifier, sdkToken } from '../support/facebook.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
@@ -96,6 +97,25 @@ describe('Linking', () => {
     const proofs = [await codeFor(Promise.resolve(wanted)), await codeFor(Promise.resolve(wanted))];
     const answers = await Promise.all([link(first.token, proofs[0] ?? {}), link(second.token, proofs[1] ?? {})]);
     expect(answers.map(({ status }) => status).sort()).toEqual([204, 409]);
+  });
+
+  it('that somebody does at the moment of their first log-in lets them into the linked account', async () => {
+    const [{ id }, person] = [await member(), await newcomer(meta)];
+    const code = await browser().code(person);
+    const linking = new pg.Client(service.database.adminUrl);
+    await linking.connect();
+    try {
+      await linking.query('BEGIN');
+      const insert = `INSERT INTO auth.identities (user_id, provider, provider_user_id) VALUES ($1, 'facebook', $2)`;
+      await linking.query(insert, [id, person.id]);
+      const loggedIn = browser().exchange(code);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      await linking.query('COMMIT');
+      const { status, body } = await loggedIn;
+      expect([status, body.user?.id]).toEqual([200, id]);
+    } finally {
+      await linking.end();
+    }
   });
 
   it('is refused when another person of Facebook is linked', async () => {

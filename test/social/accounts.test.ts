@@ -56,6 +56,22 @@ async function connect(personId: string, platform: 'instagram' | 'facebook' = 'f
   return id;
 }
 
+/** All rows of every table, as JSON. */
+async function textOfTables(): Promise<[table: string, text: string][]> {
+  const tables = await service.database.sql<{ name: string }>(
+    `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
+  );
+  const texts: [string, string][] = [];
+  for (const { name } of tables) {
+    const [all] = await service.database.sql<{ text: string | null }>(
+      `SELECT string_agg(to_jsonb(t)::text, ' ') AS text FROM ${name} t`,
+    );
+    texts.push([name, all?.text ?? '']);
+  }
+  return texts;
+}
+
 async function rowOf(accountId: string): Promise<Record<string, unknown>> {
   const [row] = await service.database.sql('SELECT * FROM social_media_accounts WHERE id = $1', [accountId]);
   return row as Record<string, unknown>;
@@ -298,6 +314,15 @@ describe('The person who consented', () => {
     ]);
     expect(post).toEqual({ status: 'queued', waiting_reason: 'account-expired' });
   });
+
+  it('is named to nobody afterwards: neither a row nor the audit log knows who it was', async () => {
+    const personId = await somebody('Unnamed');
+    await connect(personId, 'instagram');
+    await service.application.get(MetaDataHolders, { strict: false }).forget(personId);
+    const named: string[] = [];
+    for (const [table, text] of await textOfTables()) if (text.includes(`"${personId}"`)) named.push(table);
+    expect(named).toEqual([]);
+  });
 });
 
 it('shows no token in an answer, a log line, an audit event, a job, or a row, after all of the above', async () => {
@@ -306,16 +331,7 @@ it('shows no token in an answer, a log line, an audit event, a job, or a row, af
   for (const path of ['', `/${accountId}`, `/${accountId}?fields=access_token_sealed`])
     texts.push((await call('GET', path)).text);
   texts.push((await call('POST', `/${accountId}/refresh`)).text);
-  const tables = await service.database.sql<{ name: string }>(
-    `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
-  );
-  for (const { name } of tables) {
-    const [all] = await service.database.sql<{ text: string | null }>(
-      `SELECT string_agg(t::text, ' ') AS text FROM ${name} t`,
-    );
-    texts.push(all?.text ?? '');
-  }
+  for (const [, text] of await textOfTables()) texts.push(text);
   const everything = texts.join('\n');
   expect(everything).toContain(accountId);
   const tokens = await meta.tokens();

@@ -192,7 +192,8 @@ const meta = z.object({
     description: 'Host of the dialog in which people consent; another one for an emulator.',
   }),
   META_INSTAGRAM_URL: webAddress.default('https://graph.instagram.com').meta({
-    description: 'Host of the Instagram API; another one for an emulator.',
+    description:
+      'Host of the Instagram API with its own log-in. Kept for it: accounts are reached by their pages so far, at `META_GRAPH_URL`.',
   }),
   META_TIMEOUT_MS: count(10_000).meta({ description: 'The longest that Meta may take to answer one call.' }),
   META_LOGIN_REDIRECT_URL: webAddress.optional().meta({

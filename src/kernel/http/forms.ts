@@ -1,5 +1,5 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { InvalidRequest, UnsupportedMediaType } from './http.errors.js';
 
 const formType = 'application/x-www-form-urlencoded';
@@ -14,10 +14,18 @@ export function acceptForms(application: NestFastifyApplication, server: Fastify
     }
   });
   server.addHook('preParsing', (request, _reply, _payload, done) => {
-    const isForm = request.headers['content-type']?.trimStart().toLowerCase().startsWith(formType) === true;
-    done(isForm === (request.routeOptions.config.forms === true) ? null : new UnsupportedMediaType());
+    done(isTaken(request) ? null : new UnsupportedMediaType());
   });
 }
+
+/** Only where there is a route and a body: what a client says of a body that it does not send says nothing. */
+function isTaken({ headers, is404, method, routeOptions: { config } }: FastifyRequest): boolean {
+  if (config.forms !== true && (is404 || withoutBody.has(method))) return true;
+  const isForm = headers['content-type']?.trimStart().toLowerCase().startsWith(formType) === true;
+  return isForm === (config.forms === true);
+}
+
+const withoutBody: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Each field once: of two of one name nobody knows which is meant. */
 function fieldsOf(text: string): Record<string, string> {

@@ -65,7 +65,7 @@ export class ConnectController {
     @Param('platform', { schema: PlatformName }) platform: Platform,
     @CurrentCaller() caller: Caller | null,
   ): Promise<Authorization> {
-    return this.connection.begin(organisationId, caller, platform);
+    return this.connection.begin(holderOf(organisationId, caller), platform);
   }
 
   @Get('callback')
@@ -89,7 +89,7 @@ export class ConnectController {
     @CurrentCaller() caller: Caller | null,
     @Query({ schema: ConnectAnswer }) answer: ConnectAnswer,
   ): Promise<Connection> {
-    return this.connection.finish(organisationId, caller, answer);
+    return this.connection.finish(holderOf(organisationId, caller), answer);
   }
 
   @Get('pending/:pendingId')

@@ -4,10 +4,8 @@ import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
 import { MetaLogin } from '../../../integrations/meta/meta-login.js';
 import { MetaPages } from '../../../integrations/meta/meta-pages.js';
 import { CONFIG, type Config } from '../../../kernel/config/config.js';
-import { Unauthenticated } from '../../../kernel/http/http.errors.js';
 import { AuthorizationStates } from '../../../kernel/secrets/authorization-states.js';
 import { Database } from '../../../kernel/tenancy/database.js';
-import type { Caller } from '../../../kernel/tenancy/request-context.js';
 import {
   ConnectCodeRefused,
   ConnectRefused,
@@ -19,13 +17,7 @@ import {
 import { type Candidate, candidatesOf } from './candidates.js';
 import type { Authorization, ConnectAnswer, Connection } from './connect.schemas.js';
 import { askedScopes, missingScopes, type Platform, platforms } from './consent-scopes.js';
-import { type Consent, PendingConnections } from './pending-connections.js';
-
-interface Holder {
-  organisationId: string;
-  userId: string;
-  sessionId: string;
-}
+import { type ChoiceHolder, type Consent, PendingConnections } from './pending-connections.js';
 
 /** From the dialog to a choice of pages. Meta is asked while no connection is held. */
 @Injectable()
@@ -40,11 +32,10 @@ export class ConnectionService {
   ) {}
 
   /** The dialog for this person, who has ten minutes. */
-  async begin(organisationId: string, caller: Caller | null, platform: Platform): Promise<Authorization> {
-    const holder = holderOf(organisationId, caller);
+  async begin(holder: ChoiceHolder, platform: Platform): Promise<Authorization> {
     const { state, hash, codeChallenge } = this.states.make(signedTexts(holder, platform));
     const [row] = await this.database.query<{ expiresAt: Date }>(insertAuthorization, [
-      ...[organisationId, holder.userId, holder.sessionId],
+      ...[holder.organisationId, holder.userId, holder.sessionId],
       ...[platform, hash],
     ]);
     const redirectUri = this.config.meta.connectRedirectUrl;
@@ -56,8 +47,7 @@ export class ConnectionService {
   }
 
   /** Takes what Meta sent the browser back with. The state is used up before Meta is asked, whatever it answers. */
-  async finish(organisationId: string, caller: Caller | null, { state, code }: ConnectAnswer): Promise<Connection> {
-    const holder = holderOf(organisationId, caller);
+  async finish(holder: ChoiceHolder, { state, code }: ConnectAnswer): Promise<Connection> {
     const { platform, codeVerifier } = await this.useState(holder, state);
     if (code === undefined) throw new ConnectRefused();
     const consent = await forPerson(() => this.exchange(platform, code, codeVerifier));
@@ -65,7 +55,8 @@ export class ConnectionService {
     const candidates = candidatesOf(platform, pages);
     const connectable = candidates.filter(({ connectable: isConnectable }) => isConnectable);
     if (connectable.length === 0) throw nothingToConnect(platform, candidates);
-    const choice = { organisationId, userId: holder.userId, platform, personToken: consent.personToken };
+    const { organisationId, userId } = holder;
+    const choice = { organisationId, userId, platform, personToken: consent.personToken };
     const [only] = connectable;
     if (only && connectable.length === 1) {
       const chosen = pages.filter(({ id }) => id === only.pageId);
@@ -75,7 +66,7 @@ export class ConnectionService {
     return { connected: null, pending: await this.pending.keep(holder, platform, consent, candidates) };
   }
 
-  private async useState(holder: Holder, state: string): Promise<{ platform: Platform; codeVerifier: string }> {
+  private async useState(holder: ChoiceHolder, state: string): Promise<{ platform: Platform; codeVerifier: string }> {
     const opened = platforms.flatMap((platform) => {
       const found = this.states.open(state, signedTexts(holder, platform));
       return found ? [{ platform, ...found }] : [];
@@ -117,15 +108,10 @@ function nothingToConnect(platform: Platform, candidates: readonly Candidate[]):
   return new NoPages();
 }
 
-const signedTexts = ({ organisationId, userId, sessionId }: Holder, platform: Platform): readonly string[] => [
+const signedTexts = ({ organisationId, userId, sessionId }: ChoiceHolder, platform: Platform): readonly string[] => [
   ...[organisationId, userId, sessionId],
   platform,
 ];
-
-function holderOf(organisationId: string, caller: Caller | null): Holder {
-  if (!caller) throw new Unauthenticated();
-  return { organisationId, userId: caller.userId, sessionId: caller.sessionId };
-}
 
 const insertAuthorization = `
   INSERT INTO public.social_authorizations (organisation_id, user_id, session_id, platform, state_hash, expires_at)
