@@ -18,8 +18,17 @@ export function startWorker(service: Service, meta: Meta, given: Record<string, 
   return launch(variables, 'worker.js');
 }
 
-/** The minute after which the scan, which ticks at the full minute, finds what lost workers held: not waited for. */
+/**
+ * The scan, which ticks at the full minute, finds what lost workers held; and a minute after its time what one had taken
+ * from the queue and not begun. Neither minute is waited for.
+ */
 export async function findDue({ database }: Service): Promise<void> {
+  await database.sql(
+    `UPDATE social_media_posts SET next_attempt_at = next_attempt_at - interval '1 minute'
+      WHERE status = 'queued' AND next_attempt_at BETWEEN now() - interval '1 minute' AND now()
+        AND EXISTS (SELECT FROM graphile_worker._private_jobs WHERE key = 'social.publish-post:' || social_media_posts.id
+                       AND locked_at < now() - interval '5 seconds')`,
+  );
   await database.sql(`SELECT graphile_worker.add_job('social.find-due', '{}')`);
 }
 
