@@ -289,6 +289,8 @@ const rateKeeping = `
 
 const states = `
   CREATE FUNCTION app.guard_post() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+  DECLARE
+    without_video public.social_media_posts := OLD;
   BEGIN
     IF TG_OP = 'INSERT' THEN
       IF NEW.status NOT IN ('draft', 'queued') THEN
@@ -306,9 +308,12 @@ const states = `
     ) THEN
       RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'post-state';
     END IF;
-    -- Only the worker, which acts for nobody, brings a post to the page or knows that it stands there.
-    IF app.user_id() IS NOT NULL AND (NEW.status = 'processing' OR OLD.status = 'processing'
-       OR (NEW.status = 'published' AND NEW.status <> OLD.status)) THEN
+    -- Only the worker, which acts for nobody, brings a post to the page or knows that it stands there. A video that is
+    -- deleted meanwhile leaves the post its address.
+    without_video.content_id := NULL;
+    IF app.user_id() IS NOT NULL AND NEW IS DISTINCT FROM without_video
+       AND (NEW.status = 'processing' OR OLD.status = 'processing'
+            OR (NEW.status = 'published' AND NEW.status <> OLD.status)) THEN
       RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'post-state';
     END IF;
     IF OLD.status <> 'draft' AND NEW.status <> 'draft'

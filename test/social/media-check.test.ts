@@ -273,6 +273,13 @@ describe('A server', () => {
     expect([await trickling, await silent]).toMatchObject([{ code: 'media-too-slow' }, { code: 'media-too-slow' }]);
   }, 15_000);
 
+  it('that takes its time at each question is left, however many there are', async () => {
+    const whole = file(jpeg(4, 5), 'image/jpeg');
+    handle = (request, response) => void setTimeout(() => whole(request, response), 150);
+    const within = AbortSignal.timeout(200);
+    expect(await check().inspect(`http://127.0.0.1:${port}/slow`, within)).toMatchObject({ code: 'media-too-slow' });
+  });
+
   it('that hangs up, or is not there, cannot be reached', async () => {
     handle = (request) => void request.socket.destroy();
     expect(await look()).toMatchObject({ code: 'media-unreachable' });

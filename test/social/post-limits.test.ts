@@ -89,6 +89,18 @@ const onInstagram: Case[] = [
     () => ({ ...image(), post_type: 'reel' }),
     refusedFor('contentType: not-supported', 'contentUrl: media-type'),
   ],
+  ['a reel with a cover', () => ({ ...film(), post_type: 'reel', thumbnail_url: meta.media('cover.jpg') }), 'queued'],
+  [
+    'a reel whose cover is a PNG',
+    () => ({ ...film(), post_type: 'reel', thumbnail_url: meta.media('cover.png') }),
+    refusedFor('thumbnailUrl: media-type'),
+  ],
+  [
+    'a feed video whose cover is a film',
+    () => ({ ...film(), thumbnail_url: meta.media('cover.mp4') }),
+    refusedFor('thumbnailUrl: media-type'),
+  ],
+  ['an image whose thumbnail nobody hands over', () => ({ ...image(), thumbnail_url: meta.media('t.png') }), 'queued'],
   ['a story of 15 s', () => ({ ...film({ duration: 15 }), post_type: 'story' }), 'queued'],
   [
     'a story of 16 s',

@@ -13,7 +13,7 @@ import {
   waitsFor,
 } from '../support/publishing.js';
 import { type Service, startService } from '../support/service.js';
-import { insertPost, keepToken } from '../support/social.js';
+import { insertAccount, insertPost, keepToken } from '../support/social.js';
 
 let meta: Meta;
 let service: Service;
@@ -113,6 +113,18 @@ describe('A post whose account has expired', () => {
     const id = await queue(account.page);
     await becomes(service.database, id, waitsFor('account-expired'));
     expect(await meta.calls()).toEqual([]);
+  });
+});
+
+describe('A post whose account has tokens that do not open', () => {
+  it('waits for an hour instead of asking again and again', async () => {
+    const account = await connect(meta, service, 'Unopened');
+    const unopened = await insertAccountOf(account.page);
+    const id = await queue(unopened);
+    const waiting = await becomes(service.database, id, waitsFor('account-expired'));
+    expect(waiting.next_attempt_at?.getTime()).toBeGreaterThan(Date.now() + 600_000);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(await postRow(service.database, id)).toMatchObject({ attempt_id: waiting.attempt_id, status: 'queued' });
   });
 });
 
@@ -227,6 +239,15 @@ describe('A worker', () => {
     ).toContain('social_media_posts_claimed_until_idx');
   });
 });
+
+/** Another account of the same organisation, whose token was sealed with a key that is lost. */
+async function insertAccountOf(accountId: string): Promise<string> {
+  const [row] = await sql<{ organisation_id: string }>(
+    'SELECT organisation_id FROM social_media_accounts WHERE id = $1',
+    [accountId],
+  );
+  return insertAccount(service.database, row?.organisation_id ?? '');
+}
 
 async function waitingJobs(): Promise<number> {
   const [row] = await sql<{ jobs: string }>(

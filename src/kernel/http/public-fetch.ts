@@ -31,6 +31,8 @@ interface Asked {
   headers?: Record<string, string>;
   /** The rest of a longer body is left unread. */
   mostBytes: number;
+  /** Ends all of it, however little each step takes. */
+  within?: AbortSignal | undefined;
 }
 
 /** Where it may go. */
@@ -84,9 +86,9 @@ export class PublicFetch implements OnApplicationShutdown {
     return url;
   }
 
-  private async once(url: URL, { method, headers = {}, mostBytes }: Asked): Promise<PublicAnswer> {
+  private async once(url: URL, { method, headers = {}, mostBytes, within }: Asked): Promise<PublicAnswer> {
     const { request, agent } = await this.loaded();
-    const signal = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(within ? [within] : [])]);
     try {
       const answer = await request(url, {
         ...{ method, signal, dispatcher: agent },

@@ -4,26 +4,33 @@ import { type Measures, type MediaFacts, measureImage, measureVideo } from './me
 
 export type MediaRefusal = { code: string; message: string };
 
+/** A server that takes its time at each of a dozen questions must not hold somebody up for minutes. */
+const longestMs = 20_000;
 const chunkBytes = 256 * 1024;
 /** What is read of a file whose server gives no parts of it. */
 const mostWithoutRanges = 1024 * 1024;
+
+interface Medium {
+  url: string;
+  within: AbortSignal;
+}
 
 /** Asks the server of an image or a video what it is, as Meta's will: type, size, and its measures from its header. */
 @Injectable()
 export class MediaCheck {
   constructor(private readonly addresses: PublicFetch) {}
 
-  async inspect(url: string): Promise<MediaFacts | MediaRefusal> {
+  async inspect(url: string, within = AbortSignal.timeout(longestMs)): Promise<MediaFacts | MediaRefusal> {
     try {
-      return await this.look(url);
+      return await this.look({ url, within });
     } catch (error) {
       if (error instanceof PublicFetchFailure) return unreachable[error.kind];
       throw error;
     }
   }
 
-  private async look(url: string): Promise<MediaFacts | MediaRefusal> {
-    const answer = await this.describe(url);
+  private async look(medium: Medium): Promise<MediaFacts | MediaRefusal> {
+    const answer = await this.describe(medium);
     if (answer.status < 200 || answer.status > 299)
       return { code: 'media-not-there', message: `Its server answers ${answer.status}.` };
     const said = typeOf(answer);
@@ -32,11 +39,11 @@ export class MediaCheck {
     const bytes = sizeOf(answer);
     if (bytes === undefined) return { code: 'media-size-unknown', message: 'Its server does not say how large it is.' };
     if (bytes === 0) return { code: 'media-empty', message: 'It is empty.' };
-    return this.measure(url, said, bytes);
+    return this.measure(medium, said, bytes);
   }
 
-  private async measure(url: string, said: string, bytes: number): Promise<MediaFacts | MediaRefusal> {
-    const reader = this.readerOf(url, bytes);
+  private async measure(medium: Medium, said: string, bytes: number): Promise<MediaFacts | MediaRefusal> {
+    const reader = this.readerOf(medium, bytes);
     const head = await reader(0);
     const type = head.length > 0 ? typeByBytes(head) : said;
     if (!type?.startsWith('image/') && !type?.startsWith('video/'))
@@ -50,21 +57,21 @@ export class MediaCheck {
   }
 
   /** HEAD, and where a server knows none, GET of the first byte. */
-  private async describe(url: string): Promise<PublicAnswer> {
-    const answer = await this.addresses.ask(url, { method: 'HEAD', mostBytes: 0 });
+  private async describe({ url, within }: Medium): Promise<PublicAnswer> {
+    const answer = await this.addresses.ask(url, { method: 'HEAD', mostBytes: 0, within });
     const knowsHead =
       ![403, 405, 501].includes(answer.status) && (answer.status >= 300 || sizeOf(answer) !== undefined);
     if (knowsHead) return answer;
-    return this.addresses.ask(url, { method: 'GET', headers: { range: 'bytes=0-0' }, mostBytes: 1 });
+    return this.addresses.ask(url, { method: 'GET', headers: { range: 'bytes=0-0' }, mostBytes: 1, within });
   }
 
   /** Reads parts; of a file that comes whole, its beginning and nothing else. */
-  private readerOf(url: string, bytes: number): (start: number) => Promise<Buffer> {
+  private readerOf({ url, within }: Medium, bytes: number): (start: number) => Promise<Buffer> {
     return async (start) => {
       if (start >= bytes) return Buffer.alloc(0);
       const end = Math.min(start + chunkBytes, bytes) - 1;
       const headers = { range: `bytes=${start}-${end}` };
-      const answer = await this.addresses.ask(url, { method: 'GET', headers, mostBytes: mostWithoutRanges });
+      const answer = await this.addresses.ask(url, { method: 'GET', headers, mostBytes: mostWithoutRanges, within });
       if (answer.status === 206) return answer.body.subarray(0, chunkBytes);
       return answer.status === 200 && start === 0 ? answer.body : Buffer.alloc(0);
     };

@@ -8,7 +8,7 @@ const mebibyte = 1024 * 1024;
 export function refusedMedia(
   path: string,
   { kind, type, bytes, measures }: MediaFacts,
-  limits: TypeLimits,
+  limits: Pick<TypeLimits, 'image' | 'video'>,
 ): FieldError[] {
   const taken = limits[kind];
   if (!taken) return [refused(path, 'media-type', `This kind of post takes no ${kind}.`)];

@@ -9,6 +9,7 @@ export interface PlannedPost {
   postType: 'feed' | 'reel' | 'story' | 'carousel';
   contentType: 'video' | 'image';
   contentUrl: string | null;
+  thumbnailUrl: string | null;
   caption: string;
   children: string[];
   hashtags: string[];
@@ -25,7 +26,7 @@ export interface PlannedPost {
 
 export const findPlanned = `
   SELECT p.id, p.social_account_id, p.platform, a.platform_account_id, p.post_type, p.content_type, p.content_url,
-         p.caption, p.children, p.hashtags, p.share_to_feed, p.status, p.error_code, a.status AS account_status,
+         p.thumbnail_url, p.caption, p.children, p.hashtags, p.share_to_feed, p.status, p.error_code, a.status AS account_status,
          c.can_publish_feed, c.can_publish_stories, c.can_publish_reels, p.updated_at::text AS version
     FROM public.social_media_posts p
     JOIN public.social_media_accounts a ON a.id = p.social_account_id

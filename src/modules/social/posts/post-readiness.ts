@@ -6,7 +6,7 @@ import type { MediaFacts } from './media-facts.js';
 import { refusedMedia } from './media-rules.js';
 import type { PlannedPost } from './planned-post.js';
 import { PostNotPublishable } from './posts.errors.js';
-import { publishingLimits, refused, refusedFields } from './publishing-limits.js';
+import { coverLimits, publishingLimits, refused, refusedFields } from './publishing-limits.js';
 import type { Warning } from './scheduling.schemas.js';
 
 /** What was learnt of a post that may be queued. */
@@ -45,15 +45,27 @@ export class PostReadiness {
   }
 }
 
-function mediaOf({ postType, children, contentUrl }: PlannedPost): Medium[] {
+function mediaOf(post: PlannedPost): Medium[] {
+  const { postType, children, contentUrl, thumbnailUrl } = post;
   if (postType === 'carousel') return children.map((url, index) => ({ path: `children.${index}`, url }));
-  return contentUrl ? [{ path: 'contentUrl', url: contentUrl }] : [];
+  return [
+    ...(contentUrl ? [{ path: 'contentUrl', url: contentUrl }] : []),
+    ...(thumbnailUrl && showsCover(post) ? [{ path: coverPath, url: thumbnailUrl }] : []),
+  ];
+}
+
+const coverPath = 'thumbnailUrl';
+
+/** Where its thumbnail is handed over as the cover of a film; elsewhere it is shown in our own lists alone. */
+function showsCover({ platform, postType, contentType }: PlannedPost): boolean {
+  return platform === 'instagram' && contentType === 'video' && postType !== 'story';
 }
 
 function refusalsOf(post: PlannedPost, { path }: Medium, found: MediaFacts | MediaRefusal | undefined): FieldError[] {
   const limits = publishingLimits[post.platform][post.postType];
   if (!found || !limits) return [];
   if (!isKnown(found)) return [refused(path, found.code, found.message)];
+  if (path === coverPath) return refusedMedia(path, found, coverLimits);
   if (post.postType !== 'carousel' && found.kind !== post.contentType)
     return [
       refused(path, 'media-type', `It is said to be ${article[post.contentType]}, and is ${article[found.kind]}.`),

@@ -70,6 +70,9 @@ export const publishingLimits: Record<PlannedPost['platform'], Partial<Record<Pl
   },
 };
 
+/** What Instagram takes as the cover of a film ("IG User Media", `cover_url`). */
+export const coverLimits: Pick<TypeLimits, 'image' | 'video'> = { image: jpeg };
+
 export const textLimits: Record<PlannedPost['platform'], TextLimits> = {
   instagram: { characters: 2_200, hashtags: 30, mentions: 20 },
   facebook: { characters: 2_200, hashtags: 30 },

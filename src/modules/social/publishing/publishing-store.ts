@@ -185,14 +185,16 @@ const notePermalink = `
 
 /**
  * Until somebody connects the account anew. The account is held meanwhile: a consent that comes just now either waits,
- * and then finds this post among those that it lets go on, or has come, and then the post goes on by itself.
+ * and then finds this post among those that it lets go on, or has come, and then the post goes on by itself. One whose
+ * tokens do not open stays active: its key may come back, so that its posts look again each hour.
  */
 const pause = `
-  WITH account AS (SELECT id, status FROM public.social_media_accounts
+  WITH account AS (SELECT id, status, health FROM public.social_media_accounts
                     WHERE id = (SELECT social_account_id FROM public.social_media_posts WHERE id = $1) FOR SHARE)
   UPDATE public.social_media_posts p
      SET status = 'queued', claimed_until = NULL, publish_started_at = NULL, waiting_reason = 'account-expired',
-         next_attempt_at = CASE WHEN account.status = 'active' THEN date_trunc('milliseconds', clock_timestamp()) END
+         next_attempt_at = CASE WHEN account.status = 'active' THEN date_trunc('milliseconds', clock_timestamp())
+           + CASE account.health WHEN 'error' THEN interval '1 hour' ELSE interval '0' END END
     FROM account
    WHERE ${held} AND account.id = p.social_account_id
   RETURNING p.id AS post_id, p.next_attempt_at AS run_at`;
