@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Meta, startMeta } from '../support/meta.js';
 import { type OwnServer, startOwnServer } from '../support/own-server.js';
 import type { ServiceProcess } from '../support/process.js';
-import { type Connected, connect, due, hasten } from '../support/publishing.js';
-import { countPosts, expectEachOnce, findDue, startWorker } from '../support/publishing-workers.js';
+import { type Connected, connect, due } from '../support/publishing.js';
+import { askAgain, countPosts, expectEachOnce, findDue, startWorker } from '../support/publishing-workers.js';
 import { type Service, startService } from '../support/service.js';
 import { expectNoTrace } from '../support/traces.js';
 
@@ -41,14 +41,6 @@ async function untilStanding(count: number): Promise<void> {
   }
 }
 
-/** Minutes after which the page is asked once more for what it does not show: not waited for. */
-async function askAgain(): Promise<void> {
-  const inDoubt = await service.database.sql<{ id: string }>(
-    `SELECT id FROM social_media_posts WHERE status = 'processing' AND container_checks > 0`,
-  );
-  for (const { id } of inDoubt) await hasten(service.database, id);
-}
-
 async function untilAllEnded(): Promise<void> {
   const deadline = Date.now() + patienceMs;
   for (let round = 0; ; round += 1) {
@@ -57,7 +49,7 @@ async function untilAllEnded(): Promise<void> {
     if (published + unknown === posts) return;
     if (Date.now() > deadline) throw new Error(`Waited in vain: ${JSON.stringify(counts)}`);
     if (round % 4 === 0) await findDue(service);
-    await askAgain();
+    await askAgain(service);
     await pause(500);
   }
 }

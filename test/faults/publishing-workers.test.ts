@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Meta, startMeta } from '../support/meta.js';
 import type { ServiceProcess } from '../support/process.js';
 import { type Connected, connect, due } from '../support/publishing.js';
-import { countPosts, expectEachOnce, findDue, startWorker } from '../support/publishing-workers.js';
+import { askAgain, countPosts, expectEachOnce, findDue, startWorker } from '../support/publishing-workers.js';
 import { type Service, startService } from '../support/service.js';
 import { expectNoTrace } from '../support/traces.js';
 
@@ -60,6 +60,7 @@ async function untilAllEnded(): Promise<void> {
     if (published + unknown === posts) return;
     if (Date.now() > deadline) throw new Error(`Waited in vain: ${JSON.stringify(counts)}`);
     if (round % 10 === 0) await findDue(service);
+    await askAgain(service);
     await pause(500);
   }
 }

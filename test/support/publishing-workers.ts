@@ -1,6 +1,6 @@
 import type { Meta } from './meta.js';
 import { launch, type ServiceProcess } from './process.js';
-import type { Connected } from './publishing.js';
+import { type Connected, hasten } from './publishing.js';
 import type { Service } from './service.js';
 
 /** A process of its own that publishes for the service, and that says everything it has to say. */
@@ -30,6 +30,15 @@ export async function findDue({ database }: Service): Promise<void> {
                        AND locked_at < now() - interval '5 seconds')`,
   );
   await database.sql(`SELECT graphile_worker.add_job('social.find-due', '{}')`);
+}
+
+/** The page is asked for minutes for what it does not show: not waited for. */
+export async function askAgain({ database }: Service): Promise<void> {
+  const inDoubt = await database.sql<{ id: string }>(
+    `SELECT id FROM social_media_posts WHERE status = 'processing' AND container_checks > 0
+        AND publish_started_at IS NOT NULL`,
+  );
+  for (const { id } of inDoubt) await hasten(database, id);
 }
 
 /** Of the posts of both accounts, how many are as which state or error says. */
