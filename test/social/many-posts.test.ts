@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { findNeighbours } from '../../src/modules/social/posts/post-neighbours.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { insertAccount } from '../support/social.js';
 
@@ -45,4 +46,30 @@ describe('Many posts', () => {
     );
     expect(recorded).toEqual({ events: 501 });
   }, 60_000);
+
+  it('of an account are not all read to find those around a time', async () => {
+    const accountId = await insertAccount(database, organisationId);
+    await client.query(queueMany, [accountId, 5_000]);
+    await client.query('ANALYZE social_media_posts');
+    const [post] = await database.sql<{ id: string; scheduled_for: Date }>(
+      'SELECT id, scheduled_for FROM social_media_posts WHERE social_account_id = $1 ORDER BY scheduled_for DESC LIMIT 1',
+      [accountId],
+    );
+    expect(await planOf(findNeighbours, [organisationId, post?.id, post?.scheduled_for])).toMatch(
+      /social_media_posts_social_account_id_idx[^}]*scheduled_for >=/,
+    );
+  });
 });
+
+/** As somebody who works there reads it. */
+async function planOf(statement: string, values: unknown[]): Promise<string> {
+  await client.query('BEGIN');
+  await client.query(
+    `SELECT set_config('app.user_id', (SELECT user_id::text FROM organisation_members WHERE organisation_id = $1 LIMIT 1), true)`,
+    [organisationId],
+  );
+  await client.query('SET LOCAL ROLE authenticated');
+  const { rows } = await client.query(`EXPLAIN (FORMAT JSON) ${statement}`, values);
+  await client.query('ROLLBACK');
+  return JSON.stringify(rows);
+}
