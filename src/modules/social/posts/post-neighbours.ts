@@ -31,7 +31,8 @@ function warning(code: Warning['code'], words: string, { id, scheduledFor }: Nei
 }
 
 /**
- * The same address, video or carousel is the same content, and of words alone the same words. The time is a parameter
+ * The same address, video or carousel is the same content, and of words alone the same words. One of unknown outcome may
+ * stand on the page: nobody is to be led by a copy around the question whether it does. The time is a parameter
  * although the post has it: computed from a row it would not go below the policies, and all posts of the account would be
  * read instead of two days in its index.
  */
@@ -41,7 +42,7 @@ export const findNeighbours = `
     JOIN public.social_media_posts o
       ON o.social_account_id = p.social_account_id AND o.id <> p.id AND o.organisation_id = p.organisation_id
      AND o.scheduled_for BETWEEN $3::timestamptz - interval '1 day' AND $3::timestamptz + interval '1 day'
-     AND o.status IN ('queued', 'processing', 'published')
+     AND (o.status IN ('queued', 'processing', 'published') OR o.error_code = 'outcome-unknown' AND o.status = 'failed')
    CROSS JOIN LATERAL (SELECT CASE
            WHEN cardinality(p.children) > 0 THEN o.children = p.children
            WHEN p.content_id IS NOT NULL AND o.content_id = p.content_id THEN true
