@@ -11,6 +11,7 @@ import { type Answer, type Service, startService } from '../support/service.js';
 class Holder {
   readonly forgotten: string[] = [];
   readonly deauthorized: string[] = [];
+  heardAt: Date | undefined;
   failures = 0;
 
   @ForgetsMetaUser()
@@ -21,8 +22,9 @@ class Holder {
   }
 
   @HearsOfDeauthorization()
-  async hear(facebookUserId: string): Promise<void> {
+  async hear(facebookUserId: string, heardAt: Date): Promise<void> {
     this.deauthorized.push(facebookUserId);
+    this.heardAt = heardAt;
   }
 }
 
@@ -211,6 +213,10 @@ describe('Somebody who takes our app away', () => {
     expect([answer.status, answer.text]).toEqual([200, '']);
     await until(async () => holder.deauthorized.length > 0);
     expect([holder.deauthorized, holder.forgotten]).toEqual([[person.id], []]);
+    const [received] = await service.database.sql<{ received_at: Date }>(
+      `SELECT max(received_at) AS received_at FROM auth.meta_callbacks WHERE kind = 'deauthorize'`,
+    );
+    expect(holder.heardAt).toEqual(received?.received_at);
     expect((await visitor(person)).id).toBe(id);
   });
 });

@@ -1,5 +1,5 @@
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
-import { Browser, type FacebookPerson, newcomer, sdkToken } from '../support/facebook.js';
+import { Browser, type FacebookPerson, newcomer, sdkToken, toldTo } from '../support/facebook.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { type Service, startService } from '../support/service.js';
 
@@ -70,4 +70,21 @@ describe('While Facebook has a fault, somebody who logs in is told so and does n
     expect([status, body.code]).toEqual([503, 'meta-unavailable']);
     await nobodyCameIn();
   });
+});
+
+it('whoever tries out codes is slowed down before Facebook is asked, so that it does not limit everybody', async () => {
+  const strict = await startService({ variables: { ...meta.variables, FREE_ATTEMPTS: '1' } });
+  try {
+    const here = new Browser(strict, meta);
+    const told = new Set<string | null>();
+    for (let tries = 0; tries < 14; tries += 1) {
+      const state = new URL((await here.start()).headers.get('location') ?? '').searchParams.get('state') ?? '';
+      const answer = await here.comeBack(new URLSearchParams({ state, code: 'made-up' }));
+      told.add(toldTo(answer).get('error'));
+    }
+    expect([...told]).toEqual(['facebook-answer-refused', 'too-many-requests']);
+    expect(await meta.count('oauth.code')).toBeLessThan(13);
+  } finally {
+    await strict.stop();
+  }
 });

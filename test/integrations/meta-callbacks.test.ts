@@ -119,7 +119,7 @@ describe('Holders of data from Meta', () => {
   it('are all told, wherever they are, once each', async () => {
     await holders.forget('42');
     expect(heard.sort()).toEqual(['accounts forget 42', 'identities forget 42']);
-    await holders.deauthorized('43');
+    await holders.deauthorized('43', new Date());
     expect(heard).toContain('accounts disconnect 43');
     expect(heard).toHaveLength(3);
   });

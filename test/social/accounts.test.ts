@@ -289,9 +289,17 @@ describe('The person who consented', () => {
   it('removes our app at Meta: their accounts have expired, others not', async () => {
     const [personId, other] = [await somebody('Leaving'), await somebody('Staying')];
     const [gone, stays] = [await connect(personId), await connect(other)];
-    await service.application.get(MetaDataHolders, { strict: false }).deauthorized(personId);
+    await service.application.get(MetaDataHolders, { strict: false }).deauthorized(personId, new Date());
     expect([(await rowOf(gone)).status, (await rowOf(stays)).status]).toEqual(['expired', 'active']);
-    await service.application.get(MetaDataHolders, { strict: false }).deauthorized(personId);
+    await service.application.get(MetaDataHolders, { strict: false }).deauthorized(personId, new Date());
+  });
+
+  it('removes our app and consents again before we come to it: what is connected now stays', async () => {
+    const personId = await somebody('Wavering');
+    const removedAt = new Date();
+    const accountId = await connect(personId);
+    await service.application.get(MetaDataHolders, { strict: false }).deauthorized(personId, removedAt);
+    expect((await rowOf(accountId)).status).toBe('active');
   });
 
   it('is forgotten with all that came from Meta: accounts stay for their posts', async () => {

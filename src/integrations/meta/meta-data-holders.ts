@@ -12,12 +12,15 @@ export function ForgetsMetaUser(): MethodDecorator {
   return SetMetadata(FORGETS_META_USER, true);
 }
 
-/** The same for somebody who removed our app at Meta: their tokens are dead, what they gave may stay. */
+/**
+ * The same for somebody who removed our app at Meta: their tokens are dead, what they gave may stay. The method is also
+ * told when we heard of it, for the job may come late: what they consented to since then is alive.
+ */
 export function HearsOfDeauthorization(): MethodDecorator {
   return SetMetadata(HEARS_OF_DEAUTHORIZATION, true);
 }
 
-type Holder = (facebookUserId: string) => Promise<void>;
+type Holder = (facebookUserId: string, heardAt?: Date) => Promise<void>;
 
 /** Every module that holds something from Meta, without knowing one of them. */
 @Injectable()
@@ -41,26 +44,26 @@ export class MetaDataHolders implements OnModuleInit {
 
   /** Lets all of them forget the person. When some fail, the others have done it all the same, and this rejects. */
   forget(facebookUserId: string): Promise<void> {
-    return callAll(this.forgetting, facebookUserId);
+    return callAll(this.forgetting, (forget) => forget(facebookUserId));
   }
 
-  deauthorized(facebookUserId: string): Promise<void> {
-    return callAll(this.hearing, facebookUserId);
+  deauthorized(facebookUserId: string, heardAt: Date): Promise<void> {
+    return callAll(this.hearing, (hear) => hear(facebookUserId, heardAt));
   }
 
   private register(instance: object, method: string): void {
     const holder = (instance as Record<string, unknown>)[method];
     if (typeof holder !== 'function') return;
-    const call: Holder = (facebookUserId) => holder.call(instance, facebookUserId);
+    const call: Holder = (facebookUserId, heardAt) => holder.call(instance, facebookUserId, heardAt);
     if (this.reflector.get<true | undefined>(FORGETS_META_USER, holder)) this.forgetting.push(call);
     if (this.reflector.get<true | undefined>(HEARS_OF_DEAUTHORIZATION, holder)) this.hearing.push(call);
   }
 }
 
 /** One after the other: each opens its own transaction. */
-async function callAll(holders: readonly Holder[], facebookUserId: string): Promise<void> {
+async function callAll(holders: readonly Holder[], call: (holder: Holder) => Promise<void>): Promise<void> {
   const failures: unknown[] = [];
-  for (const holder of holders) await holder(facebookUserId).catch((error: unknown) => failures.push(error));
+  for (const holder of holders) await call(holder).catch((error: unknown) => failures.push(error));
   if (failures.length === 1) throw failures[0];
   if (failures.length > 1) throw new AggregateError(failures, 'Some holders of data from Meta failed.');
 }

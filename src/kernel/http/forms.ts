@@ -1,6 +1,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { InvalidRequest, UnsupportedMediaType } from './http.errors.js';
+import { mayHaveBody } from './request-bodies.js';
 
 const formType = 'application/x-www-form-urlencoded';
 
@@ -18,14 +19,10 @@ export function acceptForms(application: NestFastifyApplication, server: Fastify
   });
 }
 
-/** Only where there is a route and a body: what a client says of a body that it does not send says nothing. */
-function isTaken({ headers, is404, method, routeOptions: { config } }: FastifyRequest): boolean {
-  if (config.forms !== true && (is404 || withoutBody.has(method))) return true;
-  const isForm = headers['content-type']?.trimStart().toLowerCase().startsWith(formType) === true;
-  return isForm === (config.forms === true);
+function isTaken(request: FastifyRequest): boolean {
+  const isForm = request.headers['content-type']?.trimStart().toLowerCase().startsWith(formType) === true;
+  return !mayHaveBody(request) || isForm === (request.routeOptions.config.forms === true);
 }
-
-const withoutBody: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** Each field once: of two of one name nobody knows which is meant. */
 function fieldsOf(text: string): Record<string, string> {

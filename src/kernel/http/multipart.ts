@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.js';
 import { UnsupportedMediaType } from './http.errors.js';
+import { mayHaveBody } from './request-bodies.js';
 
 /** How long what is left of a refused body is thrown away before its connection is closed. */
 const lingerMs = 5_000;
@@ -18,7 +19,7 @@ export async function acceptUploads(
   server.addHook('preParsing', (request, reply, _payload, done) => {
     const { uploads } = request.routeOptions.config;
     if (uploads) discardRest(request, reply);
-    done(!uploads && isForm(request) ? new UnsupportedMediaType() : null);
+    done(!uploads && mayHaveBody(request) && isForm(request) ? new UnsupportedMediaType() : null);
   });
 }
 

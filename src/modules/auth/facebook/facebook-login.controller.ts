@@ -48,13 +48,17 @@ export class FacebookLoginController {
     summary: 'Take the browser back from Facebook, and send it to the app',
     description:
       'The app gets `#code=`, for `POST /auth/facebook/exchange`, or `#error=` with the code of a problem ' +
-      '(`facebook-denied`, `facebook-answer-refused`, `meta-unavailable`, ...). Neither a token nor a session is made here.',
+      '(`facebook-denied`, `facebook-answer-refused`, `too-many-requests`, `meta-unavailable`, ...). Neither a token nor a session is made here.',
     access: anybody,
     redirects: true,
     refusals: [FacebookStateInvalid],
   })
-  finish(@Query({ schema: FacebookAnswer }) query: FacebookAnswer, @Cookies() cookies: SentCookies): Promise<Redirect> {
-    return this.login.finish(query, cookies[browserCookie]);
+  finish(
+    @Query({ schema: FacebookAnswer }) query: FacebookAnswer,
+    @Cookies() cookies: SentCookies,
+    @CurrentClient() client: Client,
+  ): Promise<Redirect> {
+    return this.login.finish(query, cookies[browserCookie], client);
   }
 
   @Post('exchange')

@@ -4,8 +4,10 @@ import { asMetaProblem, MetaNotConfigured } from '../../../integrations/meta/met
 import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
 import { CONFIG, type Config } from '../../../kernel/config/config.js';
 import { DomainError } from '../../../kernel/errors/domain-error.js';
+import { AttemptLimits } from '../../../kernel/http/attempt-limits.js';
 import { type Cookie, Redirect } from '../../../kernel/http/redirect.js';
 import { AuthorizationStates } from '../../../kernel/secrets/authorization-states.js';
+import type { Client } from '../../../kernel/tenancy/current-client.decorator.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { FacebookAnswerRefused, FacebookDenied, FacebookStateInvalid } from '../auth.errors.js';
 import { sha256 } from '../refresh-tokens.js';
@@ -33,6 +35,7 @@ export class FacebookLoginService {
     private readonly database: Database,
     private readonly states: AuthorizationStates,
     private readonly strategy: FacebookStrategy,
+    private readonly attempts: AttemptLimits,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -55,12 +58,12 @@ export class FacebookLoginService {
    *
    * @throws FacebookStateInvalid, since of a state that is not ours nobody knows where to return to
    */
-  async finish(answer: FacebookAnswer, browser: string | undefined): Promise<Redirect> {
+  async finish(answer: FacebookAnswer, browser: string | undefined, client: Client): Promise<Redirect> {
     const opened = this.states.open(answer.state ?? '', [browser ?? '']);
     const used = opened && (await this.database.separately(() => this.useState(opened.hash)));
     if (!used) throw new FacebookStateInvalid();
     try {
-      const person = await this.ask(answer, opened.codeVerifier);
+      const person = await this.ask(answer, opened.codeVerifier, client);
       return new Redirect(withFragment(used.returnTo, { code: await this.keep(person, used) }));
     } catch (error) {
       if (!(error instanceof DomainError)) throw error;
@@ -72,12 +75,18 @@ export class FacebookLoginService {
     return this.database.first<Used>('SELECT * FROM auth.use_facebook_state($1)', [hash]);
   }
 
-  private async ask({ code, error, error_code }: FacebookAnswer, codeVerifier: string): Promise<FacebookPerson> {
+  /** Codes that are made up are slowed down: each is a call to Meta, which counts them for the whole installation. */
+  private async ask(answer: FacebookAnswer, codeVerifier: string, { address }: Client): Promise<FacebookPerson> {
+    const { code, error, error_code } = answer;
     if (code === undefined || error !== undefined || error_code !== undefined) throw new FacebookDenied();
+    const attempt = { source: address };
+    await this.attempts.begin('token', attempt);
     const step = await runStep(this.strategy, { code }, { codeVerifier }).catch((failure: unknown) => {
       if (failure instanceof MetaFailure && failure.kind === 'code-refused') throw new FacebookAnswerRefused();
+      this.attempts.succeed('token', attempt);
       throw asMetaProblem(failure);
     });
+    this.attempts.succeed('token', attempt);
     if (step.kind !== 'success') throw new FacebookDenied();
     return step.person;
   }

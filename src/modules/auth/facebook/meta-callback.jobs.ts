@@ -8,6 +8,11 @@ import { Transactions } from '../../../kernel/tenancy/transactions.js';
 const Callback = z.object({ callbackId: z.uuid() });
 type Callback = z.infer<typeof Callback>;
 
+interface OpenCallback {
+  facebookUserId: string;
+  receivedAt: Date;
+}
+
 /** Does what Meta called us about, in every module that holds something of the person; done again it finds nothing left. */
 @Injectable()
 export class MetaCallbackJobs {
@@ -19,12 +24,12 @@ export class MetaCallbackJobs {
 
   @JobHandler('auth.forget-meta-user', { payload: Callback, maxAttempts: 12 })
   forget(callback: Callback): Promise<void> {
-    return this.answer(callback, (facebookUserId) => this.holders.forget(facebookUserId));
+    return this.answer(callback, ({ facebookUserId }) => this.holders.forget(facebookUserId));
   }
 
   @JobHandler('auth.hear-deauthorization', { payload: Callback, maxAttempts: 12 })
   hear(callback: Callback): Promise<void> {
-    return this.answer(callback, (facebookUserId) => this.holders.deauthorized(facebookUserId));
+    return this.answer(callback, (open) => this.holders.deauthorized(open.facebookUserId, open.receivedAt));
   }
 
   /** This module's own part. The log-in stays when a person only takes our app away: consenting again, they are who they were. */
@@ -33,12 +38,10 @@ export class MetaCallbackJobs {
     await this.asService(() => this.database.query('SELECT auth.forget_facebook_user($1)', [facebookUserId]));
   }
 
-  private async answer({ callbackId }: Callback, work: (facebookUserId: string) => Promise<void>): Promise<void> {
-    const open = await this.asService(() =>
-      this.database.first<{ facebookUserId: string }>(openCallback, [callbackId]),
-    );
+  private async answer({ callbackId }: Callback, work: (open: OpenCallback) => Promise<void>): Promise<void> {
+    const open = await this.asService(() => this.database.first<OpenCallback>(openCallback, [callbackId]));
     if (!open) return;
-    await work(open.facebookUserId);
+    await work(open);
     await this.asService(() => this.database.query(finishCallback, [callbackId]));
   }
 
@@ -47,7 +50,8 @@ export class MetaCallbackJobs {
   }
 }
 
-const openCallback = 'SELECT facebook_user_id FROM auth.meta_callbacks WHERE id = $1 AND finished_at IS NULL';
+const openCallback =
+  'SELECT facebook_user_id, received_at FROM auth.meta_callbacks WHERE id = $1 AND finished_at IS NULL';
 
 /** Who it was about is forgotten with the rest. */
 const finishCallback = `

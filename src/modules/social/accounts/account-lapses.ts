@@ -35,10 +35,10 @@ export class AccountLapses {
     );
   }
 
-  /** The person who consented removed our app at Meta: all that hung on it has ended. */
-  async expireOf(facebookUserId: string): Promise<void> {
+  /** The person who consented removed our app at Meta: all that hung on it by then has ended. */
+  async expireOf(facebookUserId: string, removedAt: Date): Promise<void> {
     await this.transactions.runAs({ service: 'change social accounts' }, () =>
-      this.end(endOfPerson, [facebookUserId, expiredMessage]),
+      this.end(endOfPerson, [facebookUserId, expiredMessage, removedAt]),
     );
   }
 
@@ -84,6 +84,7 @@ const endExpired = `${ending('expired', '$3')}
 
 const endOfPerson = `${ending('expired', '$2')}
    WHERE facebook_user_id = $1 AND status IN ('active', 'error')
+     AND date_trunc('milliseconds', connected_at) <= $3::timestamptz
   RETURNING id`;
 
 const countFailure = `

@@ -35,8 +35,8 @@ export class ConsentGivers {
   }
 
   @HearsOfDeauthorization()
-  async hear(facebookUserId: string): Promise<void> {
-    await this.lapses.expireOf(facebookUserId);
+  async hear(facebookUserId: string, heardAt: Date): Promise<void> {
+    await this.lapses.expireOf(facebookUserId, heardAt);
     await this.transactions.runAs({ service: 'forget Meta users' }, () =>
       this.database.query(forgetPending, [facebookUserId]),
     );
