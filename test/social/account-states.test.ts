@@ -144,7 +144,7 @@ describe('Work with a token', () => {
     await send();
     const mail = await mailbox.next(demoAddress('owner', 'northside'));
     expect(mail.subject).toBe('Please connect northside.dental again');
-    expect(mail.text).toContain('One post waits for it');
+    expect(mail.text).toContain('2 posts wait for it');
     expect(mail.text).toContain(`${service.config.appUrl}/organisations/${organisationId}/social/accounts`);
     await service.database.sql(`UPDATE social_media_accounts SET status = 'active' WHERE id = $1`, [accountId]);
     await send();

@@ -40,8 +40,7 @@ export async function connect(meta: Meta, service: Service, name: string): Promi
   return { personId, pageId, instagramId: instagramId ?? '', page, instagram };
 }
 
-/** A new token, as after another consent. */
-export async function pageToken(meta: Meta, service: Service, personId: string, pageId: string): Promise<string> {
+async function pageToken(meta: Meta, service: Service, personId: string, pageId: string): Promise<string> {
   const login = service.application.get(MetaLogin, { strict: false });
   const dialog = login.dialogUrl({ redirectUri, state: 'any', scopes });
   const code = (await meta.consent(dialog, { personId })).get('code') ?? '';

@@ -11,8 +11,16 @@ import { openQueuePool } from './queue-pool.js';
 
 const heartbeatMs = 15_000;
 const restartMs = 1_000;
+/** How long a runner without workers may take to say that it has ended. */
+const farewellMs = 1_000;
 /** How long a stop waits for jobs; those that have not ended then are given back. */
 const drainMs = 8_000;
+
+interface Supervised {
+  runner: Runner;
+  /** Never rejects. */
+  ended: Promise<void>;
+}
 
 /**
  * Takes jobs and lets their handlers run. Its own few connections are those of the queue's owner and touch the queue
@@ -40,8 +48,9 @@ export class JobWorker implements OnApplicationBootstrap, BeforeApplicationShutd
       this.logger.warn({ code: 'code' in error ? error.code : undefined }, 'queue connection lost'),
     );
     this.pool = pool;
-    this.runner = await this.startRunner(pool);
-    this.supervision = this.supervise(pool, this.runner);
+    const first = await this.startRunner(pool);
+    this.runner = first.runner;
+    this.supervision = this.supervise(pool, first);
     this.heartbeat = setInterval(() => void this.beat(pool), heartbeatMs);
     await this.beat(pool);
   }
@@ -59,23 +68,28 @@ export class JobWorker implements OnApplicationBootstrap, BeforeApplicationShutd
    * graphile-worker gives up for good when it cannot write down that a job has ended. Then the job runs once more, after
    * its lock is given back by a heartbeat, and the worker goes on as soon as the database is there.
    */
-  private async supervise(pool: Pool, first: Runner): Promise<void> {
-    let runner: Runner | undefined = first;
+  private async supervise(pool: Pool, first: Supervised): Promise<void> {
+    let present: Supervised | undefined = first;
     while (!this.isStopping) {
-      await runner?.promise.catch(() => undefined);
+      await present?.ended;
       if (this.isStopping) return;
       this.poolId = undefined;
       this.logger.warn('The worker lost the queue and starts again.');
       await delay(restartMs);
-      runner = await this.startRunner(pool).catch(() => undefined);
-      this.runner = runner;
+      present = await this.startRunner(pool).catch(() => undefined);
+      this.runner = present?.runner;
     }
     // A stop that came while the runner was being started found nothing to stop.
-    await runner?.stop().catch(() => undefined);
+    await present?.runner.stop().catch(() => undefined);
   }
 
-  private startRunner(pgPool: Pool): Promise<Runner> {
-    return run({
+  private async startRunner(pgPool: Pool): Promise<Supervised> {
+    const events: WorkerEvents = new EventEmitter();
+    events.on('pool:create', ({ workerPool }) => {
+      this.poolId = workerPool.id;
+    });
+    const workersStopped = this.allWorkersStop(events);
+    const runner = await run({
       pgPool,
       noHandleSignals: true,
       preset: {
@@ -90,19 +104,27 @@ export class JobWorker implements OnApplicationBootstrap, BeforeApplicationShutd
         },
       },
       taskList: this.runs.taskList(),
-      events: this.watchPool(),
+      events,
       logger: new QueueLogger(() => (level, message) => {
         if (level === 'error' || level === 'warning') this.logger.debug({ queue: level }, message.split('\n')[0]);
       }),
     });
+    const settled = runner.promise.catch(() => undefined);
+    return { runner, ended: Promise.race([settled, workersStopped.then(() => dismiss(runner))]) };
   }
 
-  private watchPool(): WorkerEvents {
-    const events: WorkerEvents = new EventEmitter();
-    events.on('pool:create', ({ workerPool }) => {
-      this.poolId = workerPool.id;
+  /**
+   * After two failed batches a runner waits for good for what it takes to be under way (graphile-worker 0.18 main.js
+   * counts down once too often), and its promise is never settled. Without workers it takes no job any more.
+   */
+  private allWorkersStop(events: WorkerEvents): Promise<void> {
+    let working = this.config.jobs.concurrency;
+    return new Promise((resolve) => {
+      events.on('worker:stop', () => {
+        working -= 1;
+        if (working === 0) resolve();
+      });
     });
-    return events;
   }
 
   private async beat(pool: Pool): Promise<void> {
@@ -112,4 +134,10 @@ export class JobWorker implements OnApplicationBootstrap, BeforeApplicationShutd
       this.logger.warn('The queue cannot be reached.');
     }
   }
+}
+
+async function dismiss(runner: Runner): Promise<void> {
+  await delay(farewellMs, undefined, { ref: false });
+  // What it still has, its listener and its schedule, is given up; whether that works is seen by nobody any more.
+  void runner.stop().catch(() => undefined);
 }

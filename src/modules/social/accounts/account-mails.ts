@@ -55,10 +55,12 @@ export class AccountMails {
   }
 }
 
+/** Of the posts in a worker's hands, one of which met the dead token, those will wait of which nothing was sent. */
 const findLapse = `
   SELECT p.email, o.name AS organisation, o.id AS organisation_id, a.platform, a.username,
          (SELECT count(*)::int FROM public.social_media_posts w
-           WHERE w.social_account_id = a.id AND w.status = 'queued') AS waiting
+           WHERE w.social_account_id = a.id
+             AND (w.status = 'queued' OR w.status = 'processing' AND w.publish_started_at IS NULL)) AS waiting
     FROM public.social_media_accounts a
     JOIN public.organisations o ON o.id = a.organisation_id
     JOIN public.organisation_members m ON m.organisation_id = o.id AND m.user_id = $2 AND m.role = 'owner'
