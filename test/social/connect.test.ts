@@ -131,7 +131,8 @@ describe('Several pages', () => {
     expect(chosen.body.data.map((each: { platformAccountId: string }) => each.platformAccountId).sort()).toEqual(
       choices.sort(),
     );
-    expect((await accounts()).map(({ status }) => status)).toEqual(['active', 'active']);
+    const consented = { status: 'active', facebook_user_id: personId };
+    expect(await accounts()).toMatchObject([consented, consented]);
     expect((await service.call('POST', path, { token, body: { choices } })).status).toBe(404);
     expect((await service.call('GET', path, { token })).status).toBe(404);
   });

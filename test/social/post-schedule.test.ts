@@ -214,6 +214,14 @@ describe('Warnings', () => {
     ]);
   });
 
+  it('know what may stand on the page, because its outcome is unknown', async () => {
+    const account = await ownPage();
+    const unknown = { status: 'failed', error_code: 'outcome-unknown', scheduled_for: minutes(-30) };
+    const first = await words({ ...unknown, caption: 'Perhaps' }, account);
+    const copy = await schedule(await words({ caption: 'Perhaps' }, account), minutes(60));
+    expect(copy.body.warnings).toMatchObject([{ code: 'same-content-within-a-day', postId: first }]);
+  });
+
   it('do not tell of other accounts, of drafts, of what is deleted or has failed', async () => {
     const account = await ownPage();
     const at = minutes(120);

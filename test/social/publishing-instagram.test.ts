@@ -111,6 +111,26 @@ describe('A container', () => {
     expect(post.container_id).not.toBe(columns.container_id);
     expect(await standing('Old container')).toHaveLength(1);
   });
+
+  it('that is never ready is made anew as often as the post allows, and then given up', async () => {
+    await meta.control('containers', { imagePolls: 1_000 });
+    const aged = `UPDATE social_media_posts SET container_created_at = now() - interval '23.5 hours' WHERE id = $1`;
+    const id = await queue({ caption: 'Never ready', max_retries: 1 });
+    const first = await becomes(service.database, id, waitsFor('container'));
+    await service.database.sql(aged, [id]);
+    await hasten(service.database, id);
+    const isAnother = (post: typeof first) => post.container_id !== first.container_id && post.container_id !== null;
+    const second = await becomes(service.database, id, isAnother);
+    expect(second.retry_count).toBe(1);
+    await becomes(service.database, id, (post) => post.container_checks > 0 && waitsFor('container')(post));
+    await service.database.sql(aged, [id]);
+    await hasten(service.database, id);
+    expect(await becomes(service.database, id, isFailed)).toMatchObject({
+      error_code: 'media-refused',
+      retry_count: 1,
+    });
+    expect(await standing('Never ready')).toEqual([]);
+  });
 });
 
 describe('The publishing limit', () => {

@@ -121,6 +121,30 @@ describe('When publishing on Instagram is carried out late', () => {
   }, 30_000);
 });
 
+describe('A database that is away when Meta has answered', () => {
+  const fails = `
+    CREATE SEQUENCE tries;
+    GRANT USAGE ON SEQUENCE tries TO PUBLIC;
+    CREATE FUNCTION fail_twice() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF nextval('public.tries') <= 2 THEN RAISE EXCEPTION USING ERRCODE = '40P01', MESSAGE = 'deadlock detected'; END IF;
+      RETURN NEW;
+    END $$;
+    CREATE TRIGGER fail_twice BEFORE UPDATE ON social_media_posts FOR EACH ROW
+      WHEN (NEW.status = 'published' AND OLD.status = 'processing') EXECUTE FUNCTION fail_twice()`;
+
+  it('for a moment does not lose the answer, though the page could never tell what it was', async () => {
+    const account = await connect(meta, service, 'away-for-a-moment');
+    await service.database.sql(fails);
+    const id = await due(meta, service.database, account.page, { caption: '' });
+    const post = await becomes(service.database, id, isEnded, { hastened: true });
+    await service.database.sql('DROP TRIGGER fail_twice ON social_media_posts');
+    expect(post).toMatchObject({ status: 'published', error_code: null });
+    expect(await meta.count('page.posts')).toBe(0);
+    expect(await meta.published(account.pageId)).toHaveLength(1);
+  });
+});
+
 describe('A post whose container took long', () => {
   it('is asked about as often as any other when the answer to publishing it is lost', async () => {
     const account = await connect(meta, service, 'long-container');

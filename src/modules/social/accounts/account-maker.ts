@@ -13,6 +13,7 @@ export interface Choice {
   organisationId: string;
   userId: string;
   platform: Platform;
+  facebookUserId: string;
   personToken: string;
   pages: readonly ManagedPage[];
 }
@@ -47,9 +48,9 @@ export class AccountMaker {
     return ids;
   }
 
-  private async prepare({ platform, personToken }: Choice, page: ManagedPage): Promise<Prepared> {
+  private async prepare({ platform, facebookUserId, personToken }: Choice, page: ManagedPage): Promise<Prepared> {
     const inspection = await this.login.inspect(page.accessToken);
-    const access = { platform, page, personToken, inspection };
+    const access = { platform, page, facebookUserId, personToken, inspection };
     if (platform === 'facebook' || !page.instagram) {
       const { id, name, pictureUrl } = page;
       return { ...access, platformAccountId: id, accountType: 'page', username: name, pictureUrl };

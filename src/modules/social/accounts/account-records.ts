@@ -12,6 +12,8 @@ export interface GivenAccess {
   username: string;
   pictureUrl: string | null;
   page: { id: string; name: string; accessToken: string };
+  /** Who consented: known of a consent, kept by a renewal. On it hangs whether we hear when they want to be forgotten. */
+  facebookUserId?: string;
   /** The long-lived token of the person. */
   personToken: string;
   inspection: TokenInspection;
@@ -32,10 +34,10 @@ export class AccountRecords {
    * @param replaced the person's token that was renewed, as it rested: one of a consent that came meanwhile stays
    */
   async activate(accountId: string, access: GivenAccess, replaced: string | null = null): Promise<boolean> {
-    const { page, personToken, inspection, accountType, username, pictureUrl } = access;
+    const { page, facebookUserId, personToken, inspection, accountType, username, pictureUrl } = access;
     const active = await this.database.first<{ id: string }>(keepAccess, [
       ...[accountId, replaced, this.tokens.sealPage(accountId, page.accessToken)],
-      ...[this.tokens.sealPerson(accountId, personToken), inspection.userId, accountType, username, pictureUrl],
+      ...[this.tokens.sealPerson(accountId, personToken), facebookUserId ?? null, accountType, username, pictureUrl],
       ...[page.id, page.name, ...inspected(access.platform, inspection)],
     ]);
     if (active) await this.resumePosts(accountId);

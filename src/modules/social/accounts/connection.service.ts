@@ -56,7 +56,8 @@ export class ConnectionService {
     const connectable = candidates.filter(({ connectable: isConnectable }) => isConnectable);
     if (connectable.length === 0) throw nothingToConnect(platform, candidates);
     const { organisationId, userId } = holder;
-    const choice = { organisationId, userId, platform, personToken: consent.personToken };
+    const { facebookUserId, personToken } = consent;
+    const choice = { organisationId, userId, platform, facebookUserId, personToken };
     const [only] = connectable;
     if (only && connectable.length === 1) {
       const chosen = pages.filter(({ id }) => id === only.pageId);

@@ -31,6 +31,7 @@ export interface ChoiceHolder {
 interface PendingRow {
   id: string;
   platform: Platform;
+  facebookUserId: string;
   candidates: Candidate[];
   connectedIds: string[];
   expiresAt: Date;
@@ -86,8 +87,8 @@ export class PendingConnections {
     const personToken = this.tokens.openPending(pendingId, held.sealed);
     const pages = pagesOf(chosen, choices, await forPerson(() => this.pages.list(personToken)));
     const { organisationId, userId } = holder;
-    const { platform } = pending;
-    const accounts = await this.connect({ organisationId, userId, platform, personToken, pages });
+    const { platform, facebookUserId } = pending;
+    const accounts = await this.connect({ organisationId, userId, platform, facebookUserId, personToken, pages });
     await this.database.query('DELETE FROM public.social_pending_connections WHERE id = $1', [pendingId]);
     return accounts;
   }
@@ -147,7 +148,7 @@ const keepToken = `
   UPDATE public.social_pending_connections SET access_token_sealed = $2, token_expires_at = $3 WHERE id = $1`;
 
 const readPending = `
-  SELECT p.id, p.platform, p.candidates, p.expires_at,
+  SELECT p.id, p.platform, p.facebook_user_id, p.candidates, p.expires_at,
          ARRAY(SELECT a.platform_account_id FROM public.social_media_accounts a
                 WHERE a.organisation_id = p.organisation_id AND a.platform = p.platform AND a.status = 'active')
            AS connected_ids

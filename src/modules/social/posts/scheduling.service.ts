@@ -73,7 +73,7 @@ export class SchedulingService {
     const plan = planned();
     const [ready, publishingLimit] = await Promise.all([this.readiness.check(post), this.quota.of(post)]);
     const queued = await this.queueChecked(organisationId, post, plan, ready);
-    const neighbours = await this.neighbours.warnings(organisationId, postId);
+    const neighbours = await this.neighbours.warnings(organisationId, postId, plan.at);
     const warnings = [...plan.warnings, ...ready.warnings, ...this.quota.warnings(publishingLimit), ...neighbours];
     return { ...queued, warnings, publishingLimit };
   }

@@ -46,7 +46,8 @@ function beforePublishing(task: PublishingTask, failure: MetaFailure): Publishin
       if (graphSubcode === limitSubcode) return publishingLimitReached();
       return { kind: 'waits', reason: 'rate-limited', seconds: retryAfter + Math.random() * 10 };
     case 'unavailable':
-      if (graphCode === notReadyCode) return { kind: 'waits', reason: 'container', seconds: 10, check: true };
+      if (graphCode === notReadyCode)
+        return { kind: 'waits', reason: 'container', seconds: notReadySeconds(task), check: true };
       return retryLater(task);
     case 'permission-missing':
       return {
@@ -58,6 +59,12 @@ function beforePublishing(task: PublishingTask, failure: MetaFailure): Publishin
     default:
       return { kind: 'failed', code: 'meta-refused', message: `Meta refuses this post${numbered(failure)}.` };
   }
+}
+
+/** A container that said it was ready and is not: the longer it takes, the less often it is tried. */
+function notReadySeconds({ containerCreatedAt }: PublishingTask): number {
+  const age = containerCreatedAt ? (Date.now() - containerCreatedAt.getTime()) / 1000 : 0;
+  return Math.min(Math.max(age / 10, 10), 300);
 }
 
 /** Graph's own words may quote what they were given; its numbers say what they mean in its documentation. */

@@ -36,7 +36,11 @@ export class InstagramPublisher {
 
   async publish(task: PublishingTask, token: string): Promise<PublishingOutcome> {
     if (task.publishStartedAt) return this.resolve(task, token);
-    if (!hasFreshContainer(task)) forgetContainers(task);
+    if (!hasFreshContainer(task)) {
+      // One that was asked for and not ready in all its life ends like an expired one, or it would be made anew for ever.
+      if (task.containerCreatedAt && task.containerChecks > 0) return this.waitOrStartOver(task, goneContainer);
+      forgetContainers(task);
+    }
     if (await this.isLimitReached(task, token)) return publishingLimitReached();
     const unready = await this.prepare(task, token);
     if (unready) return unready;

@@ -1,8 +1,13 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
+import { isTransient } from '../../../kernel/database/failures.js';
 import { lookAgain, type PublishingOutcome } from './publishing-outcome.js';
 import { PublishingStore } from './publishing-store.js';
 import type { PublishedObject, PublishingTask } from './publishing-task.js';
+
+/** Together shorter than what is left of the lease once Meta has answered. */
+const pausesMs = [100, 500, 2_000, 5_000, 10_000];
 
 /** Brackets the one call that publishes: that it begins is committed before, what came of it at once afterwards. */
 @Injectable()
@@ -27,8 +32,19 @@ export class PublishOnce {
 
   /** Of what was found on the page, the first that is not another post's already. */
   async record(task: PublishingTask, candidates: readonly PublishedObject[]): Promise<PublishingOutcome> {
-    for (const found of candidates)
-      if (await this.store.recordPublished(task, found)) return { kind: 'published', ...found };
+    for (const found of candidates) if (await this.keep(task, found)) return { kind: 'published', ...found };
     return lookAgain(task, 'It was sent, and cannot be found on the page.');
+  }
+
+  /** What Meta answered is known here alone: a database that is away for a moment must not make it unknown again. */
+  private async keep(task: PublishingTask, found: PublishedObject, failed = 0): Promise<boolean> {
+    try {
+      return await this.store.recordPublished(task, found);
+    } catch (error) {
+      const pauseMs = pausesMs[failed];
+      if (pauseMs === undefined || !isTransient(error)) throw error;
+      await wait(pauseMs);
+      return this.keep(task, found, failed + 1);
+    }
   }
 }
