@@ -1,16 +1,21 @@
 import { filesWithoutProgram } from './test/support/programs.ts';
 
-/** Files about the embedded server, or about none: on a server of somebody's they would say the same again. */
-const apartFromTheDatabase = [
-  ...['test/docs-page', 'test/emulators', 'test/faults/start-and-stop', 'test/integrations', 'test/readme'],
+/**
+ * Files that start a server of their own, or are about what no database decides: on a server of somebody's they would
+ * say the same again.
+ */
+const sameOnAnyServer = [
+  ...['test/docs-page', 'test/emulators', 'test/integrations', 'test/readme', 'test/social/click-through'],
+  ...['test/faults/database-restart', 'test/faults/publishing-restart', 'test/faults/start-and-stop'],
   ...['test/kernel/config', 'test/kernel/draining', 'test/kernel/embedded-postgres'],
+  ...['test/auth/facebook-outages', 'test/social/publishing-recovery'],
 ];
 
 /** Tests run as ES modules, through swc, against the databases that test/support/global-setup.js prepares. */
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/bench/', ...filesWithoutProgram().map(([file]) => file), ...(process.env.TEST_DATABASE_URL ? apartFromTheDatabase : [])],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/bench/', ...filesWithoutProgram().map(([file]) => file), ...(process.env.TEST_DATABASE_URL ? sameOnAnyServer : [])],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
@@ -18,7 +23,8 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.js',
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   testTimeout: 30_000,
-  maxWorkers: 2,
+  // Much of a test is waiting for processes, clocks and servers.
+  maxWorkers: 3,
   // A test that failed may have left a service open: the run must end, with its result.
   forceExit: true,
 };
