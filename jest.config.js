@@ -15,7 +15,11 @@ const sameOnAnyServer = [
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/bench/', ...filesWithoutProgram().map(([file]) => file), ...(process.env.TEST_DATABASE_URL ? sameOnAnyServer : [])],
+  testPathIgnorePatterns: [
+    ...['/node_modules/', '<rootDir>/test/bench/'],
+    ...filesWithoutProgram().map(([file]) => file),
+    ...(process.env.TEST_DATABASE_URL ? sameOnAnyServer : []),
+  ],
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
