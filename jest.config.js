@@ -6,7 +6,8 @@ import { filesWithoutProgram } from './test/support/programs.ts';
  */
 const sameOnAnyServer = [
   ...['test/docs-page', 'test/emulators', 'test/integrations', 'test/readme', 'test/social/click-through'],
-  ...['test/faults/database-restart', 'test/faults/publishing-restart', 'test/faults/start-and-stop'],
+  ...['test/faults/database-restart', 'test/faults/publishing-restart'],
+  ...['test/faults/refused-starts', 'test/faults/start-and-stop'],
   ...['test/kernel/config', 'test/kernel/draining', 'test/kernel/embedded-postgres'],
   ...['test/auth/facebook-outages', 'test/social/publishing-recovery'],
 ];
@@ -28,7 +29,7 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   testTimeout: 30_000,
   // Much of a test is waiting for processes, clocks and servers.
-  maxWorkers: 3,
+  maxWorkers: 4,
   // A test that failed may have left a service open: the run must end, with its result.
   forceExit: true,
 };
