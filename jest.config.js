@@ -29,7 +29,7 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.js',
   testTimeout: 30_000,
   // Much of a test is waiting for processes, clocks and servers.
-  maxWorkers: 4,
+  maxWorkers: 3,
   // A test that failed may have left a service open: the run must end, with its result.
   forceExit: true,
 };
