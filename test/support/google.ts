@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { CallName, Fault } from '../emulators/google/faults.ts';
 import type { Spreadsheet } from '../emulators/google/spreadsheets.ts';
 import type { TestDatabase } from './database.js';
+import { startEmulator } from './emulator.ts';
 
 /** Google as a process of its own, and the strings that a test pulls. */
 export interface Google {
@@ -29,8 +29,7 @@ interface Consent {
 }
 
 export async function startGoogle(): Promise<Google> {
-  const child = spawn(process.execPath, ['test/emulators/google/main.ts'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const url = await addressOf(child);
+  const { child, url } = await startEmulator('google');
   const control = async (what: string, given?: object): Promise<unknown> => {
     const method = given || what !== 'calls' ? 'POST' : 'GET';
     const body = method === 'POST' ? JSON.stringify(given ?? {}) : undefined;
@@ -63,17 +62,6 @@ function variablesFor(url: string): Record<string, string> {
     GOOGLE_BASE_URL: url,
     GOOGLE_TIMEOUT_MS: '2000',
   };
-}
-
-async function addressOf(child: ChildProcess): Promise<string> {
-  let printed = '';
-  child.stdout?.setEncoding('utf8');
-  for await (const text of child.stdout ?? []) {
-    printed += text;
-    const [, address] = /answers at (\S+)/.exec(printed) ?? [];
-    if (address) return address;
-  }
-  throw new Error(`The emulator did not start: ${printed}`);
 }
 
 async function consent(url: string, authorizationUrl: string, choice: Consent): Promise<URLSearchParams> {

@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { CallName, RecordedCall } from '../emulators/meta/call.ts';
 import type { Published } from '../emulators/meta/content.ts';
 import type { Fault } from '../emulators/meta/faults.ts';
 import type { GivenPage, GivenPerson } from '../emulators/meta/world.ts';
+import { startEmulator } from './emulator.ts';
 
 /** Meta as a process of its own, and the strings that a test pulls. */
 export interface Meta {
@@ -55,8 +55,7 @@ interface HandedToken {
 }
 
 export async function startMeta(): Promise<Meta> {
-  const child = spawn(process.execPath, ['test/emulators/meta/main.ts'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const url = await addressOf(child);
+  const { child, url } = await startEmulator('meta');
   const control = (what: string, given?: object) => pull(url, what, given);
   const calls = async () => (await control('calls')) as RecordedCall[];
   const published = async () => (await control('published')) as Awaited<ReturnType<Meta['published']>>;
@@ -112,17 +111,6 @@ function variablesFor(url: string): Record<string, string> {
     META_TIMEOUT_MS: '2000',
     MEDIA_ALLOW_PRIVATE: 'true',
   };
-}
-
-async function addressOf(child: ChildProcess): Promise<string> {
-  let printed = '';
-  child.stdout?.setEncoding('utf8');
-  for await (const text of child.stdout ?? []) {
-    printed += text;
-    const [, address] = /answers at (\S+)/.exec(printed) ?? [];
-    if (address) return address;
-  }
-  throw new Error(`The emulator did not start: ${printed}`);
 }
 
 async function decide(url: string, dialogUrl: string, choice: Consent): Promise<string> {
