@@ -3,7 +3,7 @@ import { MetaModule } from '../../../integrations/meta/meta.module.js';
 import { CONFIG, type Config } from '../../../kernel/config/config.js';
 import { AuthorizationStates } from '../../../kernel/secrets/authorization-states.js';
 import { deriveKey } from '../../../kernel/secrets/key-ring.js';
-import { PostQueue } from '../posts/post-queue.js';
+import { PostQueueModule } from '../posts/post-queue.module.js';
 import { AccountHealth } from './account-health.js';
 import { AccountLapses } from './account-lapses.js';
 import { AccountMails } from './account-mails.js';
@@ -21,7 +21,7 @@ import { TokenRenewal } from './token-renewal.js';
 
 /** Connected accounts and pages: consent, tokens, health. */
 @Module({
-  imports: [MetaModule],
+  imports: [MetaModule, PostQueueModule],
   controllers: [AccountsController, ConnectController],
   providers: [
     AccountHealth,
@@ -34,8 +34,6 @@ import { TokenRenewal } from './token-renewal.js';
     ConnectionService,
     ConsentGivers,
     PendingConnections,
-    // Its own: the module of posts needs this one's tokens.
-    PostQueue,
     SocialTokens,
     TokenRenewal,
     {

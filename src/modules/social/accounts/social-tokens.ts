@@ -65,7 +65,7 @@ export class SocialTokens {
     } catch (error) {
       if (!(error instanceof SealBroken)) throw error;
       await this.transactions.runAs({ service: 'check social accounts' }, () =>
-        this.database.query(noteUnreadable, [accountId]),
+        this.database.query(noteUnreadable, [accountId, sealed]),
       );
       return undefined;
     }
@@ -102,7 +102,8 @@ export class SocialTokens {
 const readActive = `
   SELECT access_token_sealed AS sealed FROM public.social_media_accounts WHERE id = $1 AND status = 'active'`;
 
+/** Unless somebody has connected it anew meanwhile: what does not open was the token of before. */
 const noteUnreadable = `
   UPDATE public.social_media_accounts
      SET health = 'error', health_checked_at = now(), error_message = 'Its tokens do not open here. Connect it again.'
-   WHERE id = $1`;
+   WHERE id = $1 AND access_token_sealed = $2`;
