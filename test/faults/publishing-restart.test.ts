@@ -3,7 +3,7 @@ import { type Meta, startMeta } from '../support/meta.js';
 import { type OwnServer, startOwnServer } from '../support/own-server.js';
 import type { ServiceProcess } from '../support/process.js';
 import { type Connected, connect, due } from '../support/publishing.js';
-import { askAgain, countPosts, expectEachOnce, findDue, startWorker } from '../support/publishing-workers.js';
+import { countPosts, expectEachOnce, startWorker, untilAllEnded } from '../support/publishing-workers.js';
 import { type Service, startService } from '../support/service.js';
 import { expectNoTrace } from '../support/traces.js';
 
@@ -41,19 +41,6 @@ async function untilStanding(count: number): Promise<void> {
   }
 }
 
-async function untilAllEnded(): Promise<void> {
-  const deadline = Date.now() + patienceMs;
-  for (let round = 0; ; round += 1) {
-    const counts = await countPosts(service, account);
-    const { published = 0, 'outcome-unknown': unknown = 0 } = counts;
-    if (published + unknown === posts) return;
-    if (Date.now() > deadline) throw new Error(`Waited in vain: ${JSON.stringify(counts)}`);
-    if (round % 4 === 0) await findDue(service);
-    await askAgain(service);
-    await pause(500);
-  }
-}
-
 describe('Posts that are due while the database falls over twice', () => {
   it('are each on the page once, or of Facebook unknown, and all of it is known here', async () => {
     for (const [number, caption] of captions.entries())
@@ -65,7 +52,7 @@ describe('Posts that are due while the database falls over twice', () => {
       await untilStanding(standing);
       await server.crash();
     }
-    await untilAllEnded();
+    await untilAllEnded(service, account, { posts, patienceMs });
     const inFlight = 2 * workers.length * 4;
     expect(await expectEachOnce(service, meta, account)).toBeLessThanOrEqual(inFlight);
     expect(workers.map(({ child }) => child.exitCode)).toEqual([null, null]);

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Meta, startMeta } from '../support/meta.js';
 import type { ServiceProcess } from '../support/process.js';
 import { type Connected, connect, due } from '../support/publishing.js';
-import { askAgain, countPosts, expectEachOnce, findDue, startWorker } from '../support/publishing-workers.js';
+import { expectEachOnce, startWorker, untilAllEnded } from '../support/publishing-workers.js';
 import { type Service, startService } from '../support/service.js';
 import { expectNoTrace } from '../support/traces.js';
 
@@ -52,26 +52,13 @@ async function killAtRandom(living: ServiceProcess[], isOver: () => boolean): Pr
   return killed;
 }
 
-async function untilAllEnded(): Promise<void> {
-  const deadline = Date.now() + patienceMs;
-  for (let round = 0; ; round += 1) {
-    const counts = await countPosts(service, account);
-    const { published = 0, 'outcome-unknown': unknown = 0 } = counts;
-    if (published + unknown === posts) return;
-    if (Date.now() > deadline) throw new Error(`Waited in vain: ${JSON.stringify(counts)}`);
-    if (round % 10 === 0) await findDue(service);
-    await askAgain(service);
-    await pause(500);
-  }
-}
-
 describe('Five hundred posts that are due at once', () => {
   it('are each on the page once, whatever becomes of their four workers', async () => {
     for (const [number, caption] of captions.entries())
       await due(meta, service.database, number % 5 === 0 ? account.page : account.instagram, { caption });
     const living = Array.from({ length: workersAtOnce }, addWorker);
     const killing = killAtRandom(living, () => ended || workers.length > 16);
-    await untilAllEnded();
+    await untilAllEnded(service, account, { posts, patienceMs });
     const killed = await killing;
     expect(killed).toBeGreaterThan(8);
     expect(await expectEachOnce(service, meta, account)).toBeLessThan(10);

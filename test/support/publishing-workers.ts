@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Meta } from './meta.js';
 import { launch, type ServiceProcess } from './process.js';
 import { type Connected, hasten } from './publishing.js';
@@ -22,7 +23,7 @@ export function startWorker(service: Service, meta: Meta, given: Record<string, 
  * The scan, which ticks at the full minute, finds what lost workers held; and a minute after its time what one had taken
  * from the queue and not begun. Neither minute is waited for.
  */
-export async function findDue({ database }: Service): Promise<void> {
+async function findDue({ database }: Service): Promise<void> {
   await database.sql(
     `UPDATE social_media_posts SET next_attempt_at = next_attempt_at - interval '1 minute'
       WHERE status = 'queued' AND next_attempt_at BETWEEN now() - interval '1 minute' AND now()
@@ -33,7 +34,7 @@ export async function findDue({ database }: Service): Promise<void> {
 }
 
 /** The page is asked for minutes for what it does not show: not waited for. */
-export async function askAgain({ database }: Service): Promise<void> {
+async function askAgain({ database }: Service): Promise<void> {
   const inDoubt = await database.sql<{ id: string }>(
     `SELECT id FROM social_media_posts WHERE status = 'processing' AND container_checks > 0
         AND publish_started_at IS NOT NULL`,
@@ -83,4 +84,22 @@ interface EndedPost {
   platform: string;
   error_code: string | null;
   platform_post_id: string | null;
+}
+
+/** Until each is published, or of unknown outcome. What has been lost is looked for by and by, as by the minute's scan. */
+export async function untilAllEnded(
+  service: Service,
+  account: Connected,
+  { posts, patienceMs }: { posts: number; patienceMs: number },
+): Promise<void> {
+  const deadline = Date.now() + patienceMs;
+  for (let round = 0; ; round += 1) {
+    const counts = await countPosts(service, account);
+    const { published = 0, 'outcome-unknown': unknown = 0 } = counts;
+    if (published + unknown === posts) return;
+    if (Date.now() > deadline) throw new Error(`Waited in vain: ${JSON.stringify(counts)}`);
+    if (round % 4 === 0) await findDue(service);
+    await askAgain(service);
+    await pause(500);
+  }
 }
