@@ -8,6 +8,7 @@ import {
   ForgetsMetaUser,
   HearsOfDeauthorization,
   MetaDataHolders,
+  NeedsMetaConsent,
 } from '../../src/integrations/meta/meta-data-holders.js';
 import { SignedRequests } from '../../src/integrations/meta/signed-requests.js';
 import { loadConfig } from '../../src/kernel/config/config.js';
@@ -66,6 +67,7 @@ describe('A signed request', () => {
 
 describe('Holders of data from Meta', () => {
   const heard: string[] = [];
+  const needed: string[] = [];
   let isBroken = false;
 
   @Injectable()
@@ -75,6 +77,11 @@ describe('Holders of data from Meta', () => {
     async forget(facebookUserId: string): Promise<void> {
       if (isBroken) throw new Error('The database is away.');
       heard.push(`${this.name} forget ${facebookUserId}`);
+    }
+    @NeedsMetaConsent()
+    async isKnown(facebookUserId: string): Promise<boolean> {
+      if (isBroken) throw new Error('The database is away.');
+      return needed.includes(`${this.name} ${facebookUserId}`);
     }
     async forgetNothing(): Promise<void> {
       heard.push('never');
@@ -89,6 +96,10 @@ describe('Holders of data from Meta', () => {
     @HearsOfDeauthorization()
     async disconnect(facebookUserId: string): Promise<void> {
       heard.push(`accounts disconnect ${facebookUserId}`);
+    }
+    @NeedsMetaConsent()
+    async hasConnected(facebookUserId: string): Promise<boolean> {
+      return needed.includes(`accounts ${facebookUserId}`);
     }
   }
   @Module({ providers: [Identities] })
@@ -113,6 +124,7 @@ describe('Holders of data from Meta', () => {
   afterAll(() => close());
   beforeEach(() => {
     heard.length = 0;
+    needed.length = 0;
     isBroken = false;
   });
 
@@ -128,5 +140,20 @@ describe('Holders of data from Meta', () => {
     isBroken = true;
     await expect(holders.forget('42')).rejects.toThrow('The database is away.');
     expect(heard).toEqual(['accounts forget 42']);
+  });
+
+  it('need a consent when any one of them does', async () => {
+    expect(await holders.isNeeded('42')).toBe(false);
+    needed.push('accounts 42');
+    expect(await holders.isNeeded('42')).toBe(true);
+    needed.splice(0, 1, 'identities 42');
+    expect(await holders.isNeeded('42')).toBe(true);
+    expect(await holders.isNeeded('43')).toBe(false);
+    expect(heard).toEqual([]);
+  });
+
+  it('do not let a consent go while one of them cannot say whether it needs it', async () => {
+    isBroken = true;
+    await expect(holders.isNeeded('42')).rejects.toThrow('The database is away.');
   });
 });

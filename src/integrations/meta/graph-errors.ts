@@ -56,8 +56,9 @@ function kindOf(status: number, { code, subcode, isTransient }: GraphError): Met
 }
 
 /**
- * Codes of the Graph API (guides/error-handling, overview/rate-limiting) and of Instagram's publishing
- * (instagram-platform/instagram-graph-api/reference/error-codes).
+ * Codes of the Graph API (guides/error-handling, overview/rate-limiting), of Instagram's publishing
+ * (instagram-platform/instagram-graph-api/reference/error-codes) and of messages
+ * (https://developers.facebook.com/docs/messenger-platform/error-codes).
  */
 function kindOfCode(code: number): MetaFailureKind | undefined {
   if (code >= 200 && code <= 299) return 'permission-missing';
@@ -78,12 +79,19 @@ const codeKinds: Record<number, MetaFailureKind> = {
   102: 'token-invalid',
   190: 'token-invalid',
   341: 'rate-limited',
+  // Messages: the person is not there, or has turned messages of this page off.
+  551: 'recipient-unavailable',
   613: 'rate-limited',
   803: 'not-found',
+  // Messages: a failure that is said to pass.
+  1200: 'unavailable',
   9007: 'unavailable',
 };
 
-/** Where a subcode says something else than its code: both come with codes that mean many things (100, 24, 9, 1). */
+/**
+ * Where a subcode says something else than its code: they come with codes that mean many things (200, 100, 24, 10, 9,
+ * 1). What is missing here means what its code means: 100 with 2534025, a comment that takes no private reply any more.
+ */
 const subcodeKinds: Record<number, MetaFailureKind> = {
   33: 'not-found',
   // Instagram: the thumbnail lies outside the video.
@@ -92,6 +100,19 @@ const subcodeKinds: Record<number, MetaFailureKind> = {
   2207006: 'not-found',
   2207008: 'unavailable',
   2207042: 'rate-limited',
+  // Messages outside the allowed window: two of Messenger, one of Instagram.
+  2018065: 'outside-window',
+  2018278: 'outside-window',
+  2534022: 'outside-window',
+  // Who is not there or does not receive messages of this page; nobody of this id, on Messenger and on Instagram.
+  1545041: 'recipient-unavailable',
+  2018001: 'recipient-unavailable',
+  2018108: 'recipient-unavailable',
+  2534014: 'recipient-unavailable',
+  // Another app or Meta itself holds the conversation; the page may send nothing for a while. A new consent mends none.
+  2018300: 'refused',
+  2018321: 'refused',
+  1893063: 'refused',
 };
 
 /** The container is not ready (code 9007): Meta has said for certain that it did not publish. */

@@ -3,6 +3,7 @@ import { DiscoveryService, MetadataScanner, Reflector } from '@nestjs/core';
 
 const FORGETS_META_USER = 'polyclinic:forgets-meta-user';
 const HEARS_OF_DEAUTHORIZATION = 'polyclinic:hears-of-deauthorization';
+const NEEDS_META_CONSENT = 'polyclinic:needs-meta-consent';
 
 /**
  * Makes a method `(facebookUserId: string) => Promise<void>` remove whatever its module holds from Meta about a person
@@ -20,13 +21,23 @@ export function HearsOfDeauthorization(): MethodDecorator {
   return SetMetadata(HEARS_OF_DEAUTHORIZATION, true);
 }
 
+/**
+ * Makes a method `(facebookUserId: string) => Promise<boolean>` say whether its module still needs what the person
+ * consented to. Consent is one for the whole app: before a module takes it back at Meta, it asks all of them.
+ */
+export function NeedsMetaConsent(): MethodDecorator {
+  return SetMetadata(NEEDS_META_CONSENT, true);
+}
+
 type Holder = (facebookUserId: string, heardAt?: Date) => Promise<void>;
+type Need = (facebookUserId: string) => Promise<boolean>;
 
 /** Every module that holds something from Meta, without knowing one of them. */
 @Injectable()
 export class MetaDataHolders implements OnModuleInit {
   private readonly forgetting: Holder[] = [];
   private readonly hearing: Holder[] = [];
+  private readonly needs: Need[] = [];
 
   constructor(
     private readonly discovery: DiscoveryService,
@@ -51,12 +62,20 @@ export class MetaDataHolders implements OnModuleInit {
     return callAll(this.hearing, (hear) => hear(facebookUserId, heardAt));
   }
 
+  /** Whether anything here still hangs on the person's consent. When one of them cannot say, this rejects. */
+  async isNeeded(facebookUserId: string): Promise<boolean> {
+    for (const need of this.needs) if (await need(facebookUserId)) return true;
+    return false;
+  }
+
   private register(instance: object, method: string): void {
     const holder = (instance as Record<string, unknown>)[method];
     if (typeof holder !== 'function') return;
-    const call: Holder = (facebookUserId, heardAt) => holder.call(instance, facebookUserId, heardAt);
-    if (this.reflector.get<true | undefined>(FORGETS_META_USER, holder)) this.forgetting.push(call);
-    if (this.reflector.get<true | undefined>(HEARS_OF_DEAUTHORIZATION, holder)) this.hearing.push(call);
+    const marked = (mark: string) => this.reflector.get<true | undefined>(mark, holder) === true;
+    const call = (...details: [string, Date?]) => holder.apply(instance, details);
+    if (marked(FORGETS_META_USER)) this.forgetting.push(call);
+    if (marked(HEARS_OF_DEAUTHORIZATION)) this.hearing.push(call);
+    if (marked(NEEDS_META_CONSENT)) this.needs.push(call);
   }
 }
 

@@ -5,6 +5,8 @@
  * - `token-invalid`: a token that has expired or was revoked: a new consent is needed
  * - `permission-missing`: the consent does not cover this
  * - `rate-limited`, `unavailable`: later it may well succeed
+ * - `outside-window`: the person wrote too long ago to be answered
+ * - `recipient-unavailable`: the person cannot be written to: gone, blocked us, or never wrote to this page
  * - `not-found`, `refused`: an object that is not there; a request that Meta calls wrong
  */
 export type MetaFailureKind =
@@ -13,6 +15,8 @@ export type MetaFailureKind =
   | 'token-invalid'
   | 'permission-missing'
   | 'rate-limited'
+  | 'outside-window'
+  | 'recipient-unavailable'
   | 'not-found'
   | 'refused'
   | 'unavailable';

@@ -84,6 +84,20 @@ export class MetaPages {
     await this.graph.remove(onPage(pageToken, [pageId, 'subscribed_apps']), Done);
   }
 
+  /**
+   * Ends the subscription in the app's own name: no token of the page need be there any more.
+   *
+   * The reference names a page's token for this edge
+   * (https://developers.facebook.com/docs/graph-api/reference/page/subscribed_apps); that the app's own is taken for the
+   * DELETE is what people report (https://github.com/restfb/restfb/issues/1209). A page that did not grant it, or no
+   * longer knows the app, is refused: whoever calls this must live with that, and it changes nothing for others.
+   */
+  async unsubscribeAsApp(pageId: string): Promise<void> {
+    const { id, secret } = this.graph.app;
+    const path = graphPath(pageId, 'subscribed_apps');
+    await this.graph.remove({ path, family: 'app', token: `${id}|${secret}` }, Done);
+  }
+
   publishFeed(pageToken: string, pageId: string, p: { message: string; link?: string | undefined }) {
     return this.graph.write(onPage(pageToken, [pageId, 'feed'], { message: p.message, link: p.link }), Made);
   }

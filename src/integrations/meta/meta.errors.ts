@@ -40,6 +40,19 @@ export const MetaRefused = defineProblem({
   meaning: 'Meta calls the request wrong, or knows no such object. The same request will be refused again.',
 });
 
+export const MetaOutsideWindow = defineProblem({
+  code: 'meta-outside-window',
+  status: 422,
+  title: 'Meta no longer lets this person be answered',
+  meaning: 'A message must follow what the person wrote within the time that Meta sets. They have to write again.',
+});
+export const MetaRecipientUnavailable = defineProblem({
+  code: 'meta-recipient-unavailable',
+  status: 422,
+  title: 'This person cannot be written to',
+  meaning: 'Meta does not deliver to them: they have left, do not want messages, or never wrote to this page.',
+});
+
 const defaultWaitSeconds = 30;
 
 /** What a failed call to Meta means to whoever asked; other errors are left as they are: `throw asMetaProblem(error)`. */
@@ -58,6 +71,10 @@ function problemOf(failure: MetaFailure): DomainError {
       return new MetaReauthorize(undefined, cause);
     case 'permission-missing':
       return new MetaPermissionMissing(undefined, cause);
+    case 'outside-window':
+      return new MetaOutsideWindow(undefined, cause);
+    case 'recipient-unavailable':
+      return new MetaRecipientUnavailable(undefined, cause);
     case 'not-found':
     case 'refused':
       return new MetaRefused(undefined, cause);

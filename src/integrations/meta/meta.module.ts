@@ -5,13 +5,16 @@ import { CONFIG, type Config } from '../../kernel/config/config.js';
 import { LOGGER } from '../../kernel/observability/logger.js';
 import { GraphClient } from './graph-client.js';
 import { GraphTransport } from './graph-transport.js';
+import { MetaComments } from './meta-comments.js';
 import { MetaDataHolders } from './meta-data-holders.js';
 import { MetaInsights } from './meta-insights.js';
 import { MetaInstagram } from './meta-instagram.js';
 import { MetaLogin } from './meta-login.js';
+import { MetaMessaging } from './meta-messaging.js';
 import { MetaPages } from './meta-pages.js';
 import { SignedRequests } from './signed-requests.js';
 import { UsageLimits } from './usage-limits.js';
+import { WebhookSignatures } from './webhook-signatures.js';
 
 const usesGraph = <Made>(make: new (graph: GraphClient) => Made) => ({
   provide: make,
@@ -41,13 +44,31 @@ const usesGraph = <Made>(make: new (graph: GraphClient) => Made) => ({
       inject: [CONFIG],
       useFactory: ({ meta }: Config) => new SignedRequests(meta.appSecret),
     },
+    {
+      provide: WebhookSignatures,
+      inject: [CONFIG],
+      useFactory: ({ meta }: Config) => new WebhookSignatures([meta.appSecret]),
+    },
     usesGraph(MetaLogin),
     usesGraph(MetaPages),
     usesGraph(MetaInstagram),
     usesGraph(MetaInsights),
+    usesGraph(MetaMessaging),
+    usesGraph(MetaComments),
     MetaDataHolders,
   ],
-  exports: [GraphClient, MetaDataHolders, MetaInsights, MetaInstagram, MetaLogin, MetaPages, SignedRequests],
+  exports: [
+    GraphClient,
+    MetaComments,
+    MetaDataHolders,
+    MetaInsights,
+    MetaInstagram,
+    MetaLogin,
+    MetaMessaging,
+    MetaPages,
+    SignedRequests,
+    WebhookSignatures,
+  ],
 })
 export class MetaModule implements OnApplicationShutdown {
   constructor(@Inject(GraphTransport) private readonly transport: GraphTransport) {}

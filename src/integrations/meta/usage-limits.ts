@@ -5,9 +5,10 @@ import { MetaFailure } from './meta-failure.js';
 
 /**
  * Who counts a call. Calls with a person's token or the app's count for the app; those with a page's token for the
- * page or its Instagram account: https://developers.facebook.com/docs/graph-api/overview/rate-limiting
+ * page or its Instagram account, messages apart from what is published:
+ * https://developers.facebook.com/docs/graph-api/overview/rate-limiting
  */
-export type UsageFamily = 'app' | 'pages' | 'instagram';
+export type UsageFamily = 'app' | 'pages' | 'instagram' | 'messenger';
 
 interface AnswerHeaders {
   get(name: string): string | null;

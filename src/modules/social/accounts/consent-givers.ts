@@ -1,6 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import { ForgetsMetaUser, HearsOfDeauthorization } from '../../../integrations/meta/meta-data-holders.js';
+import {
+  ForgetsMetaUser,
+  HearsOfDeauthorization,
+  MetaDataHolders,
+  NeedsMetaConsent,
+} from '../../../integrations/meta/meta-data-holders.js';
 import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
 import { MetaLogin } from '../../../integrations/meta/meta-login.js';
 import { JobHandler } from '../../../kernel/jobs/job-handler.decorator.js';
@@ -22,6 +27,7 @@ export class ConsentGivers {
     private readonly database: Database,
     private readonly login: MetaLogin,
     private readonly lapses: AccountLapses,
+    private readonly holders: MetaDataHolders,
   ) {}
 
   /** The account stays for its posts, without anything that came from Meta but the ids under which these stand there. */
@@ -42,16 +48,22 @@ export class ConsentGivers {
     );
   }
 
-  /**
-   * Takes back at Meta what was allowed for accounts, in the app's own name: no token of the person is left. What the
-   * log-in needs stays. Not while another account, here or in another organisation, hangs on the same consent.
-   */
-  @JobHandler(withdrawJob, { payload: Withdrawal })
-  async withdraw({ facebookUserId }: z.infer<typeof Withdrawal>): Promise<void> {
+  @NeedsMetaConsent()
+  async needsConsent(facebookUserId: string): Promise<boolean> {
     const needed = await this.transactions.runAs({ service: 'connect Meta' }, () =>
       this.database.first<{ isNeeded: boolean }>(readNeed, [facebookUserId]),
     );
-    if (needed?.isNeeded) return;
+    return needed?.isNeeded === true;
+  }
+
+  /**
+   * Takes back at Meta what was allowed for accounts, in the app's own name: no token of the person is left. What the
+   * log-in needs stays. Not while anything else, here, in another organisation or in another module, hangs on the same
+   * consent.
+   */
+  @JobHandler(withdrawJob, { payload: Withdrawal })
+  async withdraw({ facebookUserId }: z.infer<typeof Withdrawal>): Promise<void> {
+    if (await this.holders.isNeeded(facebookUserId)) return;
     for (const scope of askedScopes.instagram) await this.withdrawScope(facebookUserId, scope);
   }
 
