@@ -76,7 +76,7 @@ describe('A message', () => {
     expect(await refusal(practice.reply(igsid, 'é'.repeat(501)))).toEqual([100, undefined]);
   });
 
-  it('needs the page’s own practice.token, the channel’s permission and a person who takes it', async () => {
+  it('needs the page’s own token, the channel’s permission and a person who takes it', async () => {
     const [psid, igsid] = [await practice.hear('Pat'), await practice.hear('Pat', practice.instagramId)];
     const text = { text: 'Hello' };
     const user = await practice.userToken();
