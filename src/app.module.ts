@@ -12,6 +12,7 @@ import { TenancyModule } from './kernel/tenancy/tenancy.module.js';
 import { AuthModule } from './modules/auth/auth.module.js';
 import { ClinicsModule } from './modules/clinics/clinics.module.js';
 import { InstanceModule } from './modules/instance/instance.module.js';
+import { MessengerModule } from './modules/messenger/messenger.module.js';
 import { MetricsModule } from './modules/metrics/metrics.module.js';
 import { SocialModule } from './modules/social/social.module.js';
 
@@ -25,7 +26,7 @@ const kernel = [
   JobsModule,
 ];
 
-const modules = [AuthModule, ClinicsModule, InstanceModule, MetricsModule, SocialModule];
+const modules = [AuthModule, ClinicsModule, InstanceModule, MessengerModule, MetricsModule, SocialModule];
 
 /** The whole service: the kernel, the modules that stand on it, and, where wanted, the worker. */
 @Module({})

@@ -17,7 +17,7 @@ const verifier = 'v'.repeat(43);
 const codeChallenge = createHash('sha256').update(verifier).digest('base64url');
 const scopes = [
   ...['email', 'public_profile', 'pages_show_list', 'pages_read_engagement', 'pages_manage_posts'],
-  ...['pages_manage_metadata', 'read_insights', 'business_management'],
+  ...['pages_manage_metadata', 'pages_messaging', 'read_insights', 'business_management'],
   ...['instagram_basic', 'instagram_content_publish', 'instagram_manage_insights'],
 ];
 

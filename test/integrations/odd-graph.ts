@@ -95,6 +95,9 @@ export function connect(
     ...{ appId: undefined, appSecret: undefined, apiVersion: 'v25.0', timeoutMs, allowsPrivateMedia: true },
     ...{ graphUrl: url, dialogUrl: url, instagramUrl: url, returnOrigins: [] },
     ...{ loginRedirectUrl: 'http://app.example/login', connectRedirectUrl: 'http://app.example/connect' },
+    ...{ messengerRedirectUrl: 'http://app.example/page', doctorRedirectUrl: 'http://app.example/instagram' },
+    ...{ messengerSettingsUrl: 'http://app.example', doctorSettingsUrl: 'http://app.example' },
+    ...{ appSecrets: [appSecret], webhookVerifyToken: undefined, allowsHumanAgent: false },
     ...app,
   };
   return { graph: new GraphClient(config, transport, new UsageLimits()), transport, changes };

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import type { CallName, RecordedCall } from '../emulators/meta/call.ts';
 import type { Published } from '../emulators/meta/content.ts';
+import type { Channel, Message } from '../emulators/meta/conversations.ts';
 import type { Fault } from '../emulators/meta/faults.ts';
+import type { Commented, Delivered, Written } from '../emulators/meta/messaging-controls.ts';
+import type { Delivery, Settings } from '../emulators/meta/webhooks.ts';
 import type { GivenPage, GivenPerson } from '../emulators/meta/world.ts';
 import { startEmulator } from './emulator.ts';
 
@@ -33,8 +36,33 @@ export interface Meta {
   signedRequest(personId: string): Promise<string>;
   /** Address of a file to publish: `photo.jpg`, `{ bytes: 9_000_000 }`. */
   media(name: string, asked?: Record<string, string | number>): string;
+  /** A person writes to a page or an Instagram account, presses a button, reacts, reads. */
+  write(given: Written): Promise<Told & { mid: string }>;
+  writeMany(given: Written[]): Promise<(Told & { mid: string })[]>;
+  /** A person comments on a post of the account. */
+  comment(given: Commented): Promise<Told & { commentId: string; mediaId: string }>;
+  /** What stands in the conversations of a page or account, or of all. */
+  messages(pageId?: string): Promise<StoredMessage[]>;
+  /** What the app has really sent there. */
+  sent(pageId?: string): Promise<StoredMessage[]>;
+  /** From now on Meta tells this address; @throws unless the address proves that it is the app's. */
+  webhookTo(url: string, verifyToken: string): Promise<void>;
+  webhooks(settings: Partial<Settings>): Promise<unknown>;
+  deliveries(): Promise<Delivery[]>;
+  /** Until everything that is told was answered with 200, or was given up. */
+  settled(timeoutMs?: number): Promise<void>;
+  /** One delivery by hand, of exactly these bytes. */
+  deliver(given: Delivered): Promise<{ status: number; body: string }>;
   stop(): Promise<void>;
 }
+
+interface Told {
+  participantId: string;
+  /** What Meta's delivery holds. */
+  payload: { object: string; entry: object[] };
+}
+
+type StoredMessage = Omit<Message, 'at' | 'channel'> & { channel: Channel; at: string; participantName: string };
 
 interface Consent {
   personId: string;
@@ -78,6 +106,7 @@ export async function startMeta(): Promise<Meta> {
     signedRequest: async (personId) =>
       ((await control('signed-request', { personId })) as { signedRequest: string }).signedRequest,
     media: (name, asked = {}) => `${url}/media/${name}?${new URLSearchParams(Object.entries(asked).map(textual))}`,
+    ...messagingOf(control),
     stop: async () => {
       child.kill();
       await once(child, 'close');
@@ -85,7 +114,37 @@ export async function startMeta(): Promise<Meta> {
   };
 }
 
-const read = ['calls', 'published', 'tokens', 'people', 'pages', 'containers'];
+type Control = Meta['control'];
+type Messaging = 'write' | 'writeMany' | 'comment' | 'messages' | 'sent';
+type Telling = 'webhookTo' | 'webhooks' | 'deliveries' | 'settled' | 'deliver';
+
+function messagingOf(control: Control): Pick<Meta, Messaging | Telling> {
+  const messages = async (pageId?: string) =>
+    (await control(`messages${pageId ? `?pageId=${pageId}` : ''}`)) as StoredMessage[];
+  return {
+    write: (given) => control('write', given) as ReturnType<Meta['write']>,
+    writeMany: (events) => control('write/many', { events }) as ReturnType<Meta['writeMany']>,
+    comment: (given) => control('comment', given) as ReturnType<Meta['comment']>,
+    messages,
+    sent: async (pageId) => (await messages(pageId)).filter(({ direction }) => direction === 'out'),
+    webhookTo: async (url, verifyToken) => {
+      const answer = (await control('webhooks/callback', { url, verifyToken })) as { verified: boolean };
+      if (!answer.verified) throw new Error(`${url} does not verify itself: ${JSON.stringify(answer)}`);
+    },
+    webhooks: (settings) => control('webhooks/settings', settings),
+    deliveries: async () => (await control('webhooks/deliveries')) as Delivery[],
+    settled: async (timeoutMs = 20_000) => {
+      const { pending } = (await control('webhooks/settle', { timeoutMs })) as { pending: number };
+      if (pending > 0) throw new Error(`${pending} deliveries are still not answered with 200.`);
+    },
+    deliver: (given) => control('webhooks', given) as ReturnType<Meta['deliver']>,
+  };
+}
+
+const read = [
+  ...['calls', 'published', 'tokens', 'people', 'pages', 'containers'],
+  ...['messages', 'comments', 'webhooks/deliveries'],
+];
 const idOf = (made: unknown): string => (made as { id: string }).id;
 const textual = ([name, value]: [string, string | number]): [string, string] => [name, String(value)];
 const personCalled = (name: string): GivenPerson => ({
@@ -94,7 +153,7 @@ const personCalled = (name: string): GivenPerson => ({
 });
 
 async function pull(url: string, what: string, given?: object): Promise<unknown> {
-  const isRead = !given && read.includes(what);
+  const isRead = !given && read.includes(what.split('?')[0] ?? '');
   const body = isRead ? undefined : JSON.stringify(given ?? {});
   const response = await fetch(`${url}/_control/${what}`, { method: isRead ? 'GET' : 'POST', body });
   if (response.status !== 200) throw new Error(`The emulator refuses ${what}: ${await response.text()}`);

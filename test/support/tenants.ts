@@ -1,5 +1,13 @@
 import { demoAddress } from '../../src/demo/demo.js';
 import { insertSpreadsheet } from './google.js';
+import {
+  insertConnection,
+  insertConversation,
+  insertInstagram,
+  insertLead,
+  insertMessage,
+  insertPageChoice,
+} from './messenger.js';
 import type { Service } from './service.js';
 import { insertAccount, insertPending, insertPost, insertVideo } from './social.js';
 
@@ -27,6 +35,7 @@ export async function describeTenant(service: Service, slug: string): Promise<Te
     ...(await makeGoals(service, slug, clinic)),
     ...(await makeMetrics(service, slug, clinic)),
     ...(await insertSocial(service, slug, organisationId)),
+    ...(await insertMessenger(service, slug, clinicId)),
     factId: await insertFacts(service, clinicId),
     invitationId: await make(service, slug, `${clinic}/invitations`, {
       email: `invited@${slug}.example`,
@@ -60,9 +69,13 @@ export const withoutOwner = {
   week: '2026-W10',
 };
 
-/** Everything of a tenant, as one text: whatever of it changes, changes this. Every table that names a clinic or an organisation is asked. */
+/**
+ * Everything of a tenant, as one text: whatever of it changes, changes this. Every table that names a clinic, an
+ * organisation or one of their people as its owner is asked.
+ */
 export async function stateOf(service: Service, { slug, organisationId }: Tenant): Promise<string> {
-  const rows = (await tenantTables(service)).map(({ from }) => `SELECT t::text AS state ${from}`);
+  const tables = [...(await tenantTables(service)), ...(await ownedTables(service))];
+  const rows = tables.map(({ from }) => `SELECT t::text AS state ${from}`);
   const [row] = await service.database.sql<{ state: string }>(
     `SELECT md5(string_agg(each.state, '' ORDER BY each.state)) AS state FROM (
        SELECT o::text AS state FROM organisations o WHERE o.id = $1
@@ -79,7 +92,8 @@ export async function stateOf(service: Service, { slug, organisationId }: Tenant
 
 /** What an answer may not hold of the other tenant, but for what the request itself said. */
 export async function secretsOf(service: Service, { slug, organisationId }: Tenant): Promise<string[]> {
-  const ids = (await tenantTables(service, 'id')).map(({ from }) => `SELECT t.id::text ${from}`);
+  const tables = [...(await tenantTables(service, 'id')), ...(await ownedTables(service, 'id'))];
+  const ids = tables.map(({ from }) => `SELECT t.id::text ${from}`);
   const rows = await service.database.sql<{ secret: string }>(
     `SELECT id::text AS secret FROM profiles WHERE email LIKE '%@' || $2 || '.example'
      UNION SELECT email::text FROM profiles WHERE email LIKE '%@' || $2 || '.example'
@@ -90,6 +104,10 @@ export async function secretsOf(service: Service, { slug, organisationId }: Tena
      UNION SELECT prompt FROM social_media_videos WHERE organisation_id = $1
      UNION SELECT s.name FROM spreadsheet_connections s JOIN clinics c ON c.id = s.clinic_id WHERE c.organisation_id = $1
      UNION SELECT g.google_email FROM google_credentials g JOIN clinics c ON c.id = g.clinic_id WHERE c.organisation_id = $1
+     UNION SELECT c.participant_name FROM conversations c JOIN profiles p ON p.id = c.owner_id WHERE p.email LIKE '%@' || $2 || '.example'
+     UNION SELECT l.username FROM comment_leads l JOIN profiles p ON p.id = l.owner_id WHERE p.email LIKE '%@' || $2 || '.example'
+     UNION SELECT m.page_name FROM messenger_connections m JOIN profiles p ON p.id = m.owner_id WHERE p.email LIKE '%@' || $2 || '.example'
+     UNION SELECT d.instagram_username FROM doctor_instagram d JOIN profiles p ON p.id = d.doctor_id WHERE p.email LIKE '%@' || $2 || '.example'
      UNION ${ids.join(' UNION ')}`,
     [organisationId, slug],
   );
@@ -108,6 +126,20 @@ async function tenantTables(service: Service, column?: string): Promise<{ from: 
       WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
       GROUP BY c.oid
      HAVING bool_or(a.attname IN ('organisation_id', 'clinic_id')) AND ($1::text IS NULL OR bool_or(a.attname = $1))
+      ORDER BY c.oid::regclass::text`,
+    [column ?? null],
+  );
+}
+
+/** The tables whose rows belong to a person and name no tenant, and have that column; `$2` is the organisation's slug. */
+async function ownedTables(service: Service, column?: string): Promise<{ from: string }[]> {
+  return service.database.sql<{ from: string }>(
+    `SELECT format('FROM %s t JOIN public.profiles p ON p.id = t.%I WHERE p.email LIKE ''%%@'' || $2 || ''.example''',
+                   c.oid::regclass, min(a.attname) FILTER (WHERE a.attname IN ('owner_id', 'doctor_id', 'user_id'))) AS from
+       FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+      GROUP BY c.oid
+     HAVING bool_or(a.attname IN ('owner_id', 'doctor_id', 'user_id')) AND ($1::text IS NULL OR bool_or(a.attname = $1))
       ORDER BY c.oid::regclass::text`,
     [column ?? null],
   );
@@ -173,6 +205,25 @@ async function insertSocial({ database }: Service, slug: string, organisationId:
     postId: await insertPost(database, accountId),
     videoId: await insertVideo(database, organisationId),
     pendingId: await insertPending(database, organisationId, demoAddress('owner', slug)),
+  };
+}
+
+/** The owner's page and Instagram account, a conversation with a message in it, a lead, and a choice yet to make. */
+async function insertMessenger(service: Service, slug: string, clinicId: string) {
+  const owner = demoAddress('owner', slug);
+  const {
+    connectionId: pageConnectionId,
+    ownerId,
+    pageId,
+  } = await insertConnection(service, owner, { clinic_id: clinicId });
+  await insertInstagram(service, owner, { clinic_id: clinicId });
+  const conversationId = await insertConversation(service.database, ownerId, { clinic_id: clinicId, page_id: pageId });
+  return {
+    pageConnectionId,
+    conversationId,
+    messageId: await insertMessage(service, conversationId),
+    leadId: await insertLead(service.database, ownerId, { clinic_id: clinicId }),
+    choiceId: await insertPageChoice(service, owner),
   };
 }
 

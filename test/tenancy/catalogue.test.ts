@@ -160,6 +160,16 @@ describe('Every column that decides access or holds a secret', () => {
     expect(answer?.may).toBe(false);
   });
 
+  it('that is sealed comes out to the service alone', async () => {
+    const readable = await database.sql<{ name: string }>(
+      `SELECT a.attrelid::regclass || '.' || a.attname || ' by ' || r.role AS name
+         FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+              CROSS JOIN unnest(ARRAY['anon', 'authenticated', 'super_admin']) r (role)
+        WHERE a.attname LIKE '%sealed' AND has_column_privilege(r.role, a.attrelid, a.attnum, 'SELECT')`,
+    );
+    expect(readable).toEqual([]);
+  });
+
   it('is spared from an update that would move a row into another tenant: no tenant column is granted for UPDATE', async () => {
     expect(
       await names(`SELECT table_name || '.' || column_name AS name FROM information_schema.column_privileges

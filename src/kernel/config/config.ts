@@ -40,6 +40,10 @@ export function atPort(config: Config, port: number): Config {
       ...config.meta,
       loginRedirectUrl: moved(config.meta.loginRedirectUrl),
       connectRedirectUrl: moved(config.meta.connectRedirectUrl),
+      messengerRedirectUrl: moved(config.meta.messengerRedirectUrl),
+      doctorRedirectUrl: moved(config.meta.doctorRedirectUrl),
+      messengerSettingsUrl: moved(config.meta.messengerSettingsUrl),
+      doctorSettingsUrl: moved(config.meta.doctorSettingsUrl),
       returnOrigins: config.meta.returnOrigins.map(moved),
     },
     tokens: { ...config.tokens, issuer: moved(config.tokens.issuer) },
@@ -127,6 +131,10 @@ function metaSettings(v: Variables, { publicUrl, appUrl }: { publicUrl: string; 
   return {
     appId: v.META_APP_ID,
     appSecret: v.META_APP_SECRET,
+    /** Those that webhooks may be signed with: two while the secret is being reset. */
+    appSecrets: [v.META_APP_SECRET, v.META_APP_SECRET_PREVIOUS].filter((secret) => secret !== undefined),
+    webhookVerifyToken: v.META_WEBHOOK_VERIFY_TOKEN,
+    allowsHumanAgent: v.META_HUMAN_AGENT,
     apiVersion: v.META_API_VERSION,
     graphUrl: v.META_GRAPH_URL,
     dialogUrl: v.META_DIALOG_URL,
@@ -134,6 +142,10 @@ function metaSettings(v: Variables, { publicUrl, appUrl }: { publicUrl: string; 
     timeoutMs: v.META_TIMEOUT_MS,
     loginRedirectUrl: v.META_LOGIN_REDIRECT_URL ?? `${publicUrl}/api/v1/auth/facebook/callback`,
     connectRedirectUrl: v.META_CONNECT_REDIRECT_URL ?? `${appUrl}/social/callback`,
+    messengerRedirectUrl: v.META_MESSENGER_REDIRECT_URL ?? `${publicUrl}/api/v1/messenger/pages/callback`,
+    doctorRedirectUrl: v.META_DOCTOR_REDIRECT_URL ?? `${publicUrl}/api/v1/settings/instagram/callback`,
+    messengerSettingsUrl: v.MESSENGER_SETTINGS_URL ?? `${appUrl}/settings/messenger`,
+    doctorSettingsUrl: v.INSTAGRAM_SETTINGS_URL ?? `${appUrl}/settings/instagram`,
     returnOrigins: [...new Set([new URL(appUrl).origin, ...v.CORS_ORIGINS, ...v.META_RETURN_ORIGINS])],
     allowsPrivateMedia: v.MEDIA_ALLOW_PRIVATE,
   };

@@ -208,6 +208,33 @@ const meta = z.object({
     description:
       'Origins to which a log-in with Facebook may return, separated by commas, beside those of `APP_URL` and `CORS_ORIGINS`.',
   }),
+  META_APP_SECRET_PREVIOUS: z.string().optional().meta({
+    secret,
+    description: 'The secret before it was reset: webhooks signed with it are taken until this is removed.',
+  }),
+  META_WEBHOOK_VERIFY_TOKEN: z.string().min(16, 'must have at least 16 characters').optional().meta({
+    secret,
+    description:
+      'The verify token that was given to Meta for `PUBLIC_URL/api/v1/webhooks/meta`. Without it no webhook can be set up.',
+  }),
+  META_HUMAN_AGENT: flag.default(false).meta({
+    description:
+      'The app has the feature Human Agent: people may answer for seven days after the last message, not for 24 hours.',
+  }),
+  META_MESSENGER_REDIRECT_URL: webAddress.optional().meta({
+    description:
+      'Where Meta sends the browser of somebody who connects a page. Default: `PUBLIC_URL/api/v1/messenger/pages/callback`.',
+  }),
+  META_DOCTOR_REDIRECT_URL: webAddress.optional().meta({
+    description:
+      'Where Meta sends the browser of a doctor who connects Instagram. Default: `PUBLIC_URL/api/v1/settings/instagram/callback`.',
+  }),
+  MESSENGER_SETTINGS_URL: webAddress.optional().meta({
+    description: 'Page of the app that shows how connecting a page went. Default: `APP_URL/settings/messenger`.',
+  }),
+  INSTAGRAM_SETTINGS_URL: webAddress.optional().meta({
+    description: 'Page of the app that shows how connecting Instagram went. Default: `APP_URL/settings/instagram`.',
+  }),
   MEDIA_ALLOW_PRIVATE: flag.default(false).meta({
     description: 'Takes addresses of media that are not public or not https: for an emulator. Refused in production.',
   }),

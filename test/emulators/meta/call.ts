@@ -8,6 +8,8 @@ export const callNames = [
   ...['page.subscribe', 'page.subscriptions', 'page.unsubscribe', 'post', 'post.delete', 'video', 'photo'],
   ...['instagram', 'instagram.container', 'instagram.status', 'instagram.publish', 'instagram.limit'],
   ...['instagram.media', 'instagram.stories', 'media', 'insights'],
+  ...['instagram.subscribe', 'instagram.subscriptions', 'instagram.unsubscribe'],
+  ...['participant.profile', 'comment', 'comment.reply', 'comment.replies'],
 ] as const;
 export type CallName = (typeof callNames)[number];
 

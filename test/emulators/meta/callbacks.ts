@@ -11,24 +11,50 @@ export function signedRequest(secret: string, userId: string, at: number): strin
   return `${createHmac('sha256', secret).update(payload).digest('base64url')}.${payload}`;
 }
 
-interface Delivered {
+interface Answer {
   status: number;
   body: string;
 }
 
 /** To the app's callback for removals or for deletions, as a form. */
-export function deliverSignedRequest(url: string, secret: string, userId: string, at: number): Promise<Delivered> {
-  return deliver(url, { body: new URLSearchParams({ signed_request: signedRequest(secret, userId, at) }) });
+export function deliverSignedRequest(url: string, secret: string, userId: string, at: number): Promise<Answer> {
+  return answerTo(url, { body: new URLSearchParams({ signed_request: signedRequest(secret, userId, at) }) });
 }
 
-/** https://developers.facebook.com/docs/graph-api/webhooks/getting-started: signed over the bytes that are sent. */
-export function deliverWebhook(url: string, secret: string, payload: unknown): Promise<Delivered> {
-  const body = JSON.stringify(payload);
-  const signature = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
-  return deliver(url, { body, headers: { 'content-type': 'application/json', 'x-hub-signature-256': signature } });
+/**
+ * `escaped` is Meta's own: what is not ASCII as \uXXXX in small letters, and slashes with a backslash, in the bytes
+ * that are signed and sent alike (https://developers.facebook.com/docs/graph-api/webhooks/getting-started).
+ */
+export type Style = 'compact' | 'pretty' | 'escaped';
+
+export function styled(payload: unknown, style: Style): Buffer {
+  if (style === 'pretty') return Buffer.from(`${JSON.stringify(payload, undefined, 2)}\n`);
+  const text = JSON.stringify(payload);
+  if (style === 'compact') return Buffer.from(text);
+  const unit = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return Buffer.from(text.replaceAll('/', '\\/').replace(/[\u007f-\uffff]/g, unit));
 }
 
-async function deliver(url: string, init: RequestInit): Promise<Delivered> {
-  const response = await fetch(url, { method: 'POST', ...init });
+/** What is wrong with a signature: one bit, all of it, or whose it is. */
+export type Spoiling = 'bit' | 'missing' | 'other-secret';
+
+/** The header over exactly these bytes; none for `missing`. */
+export function signed(body: Buffer, secret: string, spoil?: Spoiling): Record<string, string> {
+  if (spoil === 'missing') return {};
+  const key = spoil === 'other-secret' ? `${secret}, of another` : secret;
+  const digest = createHmac('sha256', key).update(body).digest();
+  if (spoil === 'bit') digest[31] = (digest[31] ?? 0) ^ 1;
+  return { 'x-hub-signature-256': `sha256=${digest.toString('hex')}` };
+}
+
+export function post(url: string, body: Buffer, headers: Record<string, string>): Promise<Answer> {
+  const said = { 'content-type': 'application/json', 'user-agent': 'facebookexternalua', ...headers };
+  return answerTo(url, { body: new Uint8Array(body), headers: said, signal: AbortSignal.timeout(longestMs) });
+}
+
+const longestMs = 20_000;
+
+async function answerTo(url: string, init: RequestInit): Promise<Answer> {
+  const response = await fetch(url, { method: 'POST', redirect: 'manual', ...init });
   return { status: response.status, body: await response.text() };
 }

@@ -1,13 +1,14 @@
 import type { RecordedCall } from './call.ts';
-import { deliverSignedRequest, deliverWebhook, signedRequest } from './callbacks.ts';
+import { deliverSignedRequest, signedRequest } from './callbacks.ts';
 import type { Container, Pace } from './containers.ts';
 import type { Counts } from './content.ts';
 import type { Fault, Faults } from './faults.ts';
+import { messagingControls } from './messaging-controls.ts';
 import type { MetaState, Usage } from './meta-state.ts';
 import { type App, issuedTokens } from './tokens.ts';
 import type { GivenPage, GivenPerson } from './world.ts';
 
-/** What a test pulls: `POST /_control/<name>` with JSON, `GET` where nothing changes. */
+/** What a test pulls: `POST /_control/<name>` with JSON, `GET` with a query where nothing changes. */
 
 interface Stage {
   state: MetaState;
@@ -20,10 +21,11 @@ interface Stage {
 
 type Given = Record<string, unknown>;
 
-export async function control(stage: Stage, route: string, body: string): Promise<unknown> {
+export async function control(stage: Stage, route: string, query: URLSearchParams, body: string): Promise<unknown> {
   const act = controls[route];
   if (!act) throw new Error(`There is no control ${route}.`);
-  return (await act(stage, body === '' ? {} : (JSON.parse(body) as Given))) ?? {};
+  const given = body === '' ? Object.fromEntries(query) : (JSON.parse(body) as Given);
+  return (await act(stage, given)) ?? {};
 }
 
 const controls: Record<string, (stage: Stage, given: Given) => unknown> = {
@@ -83,8 +85,8 @@ const controls: Record<string, (stage: Stage, given: Given) => unknown> = {
   },
   'POST request-deletion': ({ state }, { personId, url }) =>
     deliverSignedRequest(String(url), state.tokens.app.secret, String(personId), state.world.now()),
-  'POST webhooks': ({ state }, { url, payload }) => deliverWebhook(String(url), state.tokens.app.secret, payload),
   'POST signed-request': ({ state }, { personId }) => ({
     signedRequest: signedRequest(state.tokens.app.secret, String(personId), state.world.now()),
   }),
+  ...messagingControls,
 };

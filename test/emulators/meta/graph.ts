@@ -1,4 +1,5 @@
 import type { CallName, GraphCall } from './call.ts';
+import { listReplies, readComment, replyToComment } from './commenting.ts';
 import type { Fault } from './faults.ts';
 import { type Node, select } from './fields.ts';
 import { GraphRefusal, unknownObject } from './graph-errors.ts';
@@ -23,9 +24,9 @@ import {
   publishVideo,
   readPage,
   readPost,
-  sendMessage,
-  subscriptions,
 } from './pages.ts';
+import { readParticipant, sendMessage } from './sending.ts';
+import { subscribe, subscriptions, unsubscribe } from './subscriptions.ts';
 
 /** Which call a method, a kind of node and an edge are; what is not here does not exist. */
 const names: Record<string, CallName> = {
@@ -51,12 +52,19 @@ const names: Record<string, CallName> = {
   'DELETE video': 'post.delete',
   'GET photo': 'photo',
   'DELETE photo': 'post.delete',
+  'GET participant': 'participant.profile',
+  'GET comment': 'comment',
+  'GET comment/replies': 'comment.replies',
+  'POST comment/replies': 'comment.reply',
   'GET instagram': 'instagram',
   'POST instagram/media': 'instagram.container',
   'POST instagram/media_publish': 'instagram.publish',
   'GET instagram/content_publishing_limit': 'instagram.limit',
   'GET instagram/media': 'instagram.media',
   'GET instagram/stories': 'instagram.stories',
+  'POST instagram/subscribed_apps': 'instagram.subscribe',
+  'GET instagram/subscribed_apps': 'instagram.subscriptions',
+  'DELETE instagram/subscribed_apps': 'instagram.unsubscribe',
   'GET container': 'instagram.status',
   'GET media': 'media',
   'GET media/insights': 'insights',
@@ -90,9 +98,13 @@ const handlers: Partial<Record<CallName, (state: MetaState, call: GraphCall) => 
   'page.posts': listPosts,
   'page.videos': listVideos,
   'page.message': sendMessage,
-  'page.subscribe': subscriptions,
+  'page.subscribe': subscribe,
   'page.subscriptions': subscriptions,
-  'page.unsubscribe': subscriptions,
+  'page.unsubscribe': unsubscribe,
+  'participant.profile': readParticipant,
+  comment: readComment,
+  'comment.replies': listReplies,
+  'comment.reply': replyToComment,
   post: readPost,
   'post.delete': deletePost,
   video: readPost,
@@ -103,6 +115,9 @@ const handlers: Partial<Record<CallName, (state: MetaState, call: GraphCall) => 
   'instagram.media': listMedia,
   'instagram.stories': listMedia,
   'instagram.status': readContainer,
+  'instagram.subscribe': subscribe,
+  'instagram.subscriptions': subscriptions,
+  'instagram.unsubscribe': unsubscribe,
   media: readMedia,
   insights: readInsights,
 };

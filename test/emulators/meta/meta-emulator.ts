@@ -29,8 +29,8 @@ interface Addressed extends Asked {
 }
 
 /**
- * Meta as far as login, connecting, publishing and its figures meet it: the OAuth dialog, the Graph API of pages and
- * Instagram, and files to publish. One address stands for all hosts. `/_control/...` sets the stage.
+ * Meta as far as login, connecting, publishing, its figures and messages meet it: the OAuth dialog, the Graph API of
+ * pages and Instagram, what people write and the webhooks that tell of it, and files to publish. One address stands for all hosts. `/_control/...` sets the stage.
  */
 export class MetaEmulator {
   state = new MetaState();
@@ -54,12 +54,14 @@ export class MetaEmulator {
   }
 
   async close(): Promise<void> {
+    this.state.webhooks.stop();
     this.server.closeAllConnections();
     await new Promise((resolve) => this.server.close(resolve));
   }
 
   /** Ids and tokens go on from where they were: none is ever given twice. */
   reset(): void {
+    this.state.webhooks.stop();
     this.state = new MetaState();
     this.faults.clear();
     this.calls.splice(0);
@@ -71,7 +73,7 @@ export class MetaEmulator {
     const { method = 'GET', headers } = request;
     const body = await bodyOf(request);
     const { pathname } = url;
-    if (pathname.startsWith('/_control/')) return this.control(response, method, pathname, body);
+    if (pathname.startsWith('/_control/')) return this.control(response, method, url, body);
     if (pathname.startsWith('/media/')) return serveMedia(method, url, headers.range, response);
     const params = await parametersOf(url, headers['content-type'] ?? '', body);
     const [, bearer] = /^(?:Bearer|OAuth) (.+)$/i.exec(headers.authorization ?? '') ?? [];
@@ -82,9 +84,9 @@ export class MetaEmulator {
     return this.graph(response, { method, url, params, isInBatch: false });
   }
 
-  private async control(response: ServerResponse, method: string, pathname: string, body: Buffer): Promise<void> {
-    const route = `${method} ${pathname.slice('/_control/'.length)}`;
-    send(response, { status: 200, body: await control(this, route, body.toString()) });
+  private async control(response: ServerResponse, method: string, url: URL, body: Buffer): Promise<void> {
+    const route = `${method} ${url.pathname.slice('/_control/'.length)}`;
+    send(response, { status: 200, body: await control(this, route, url.searchParams, body.toString()) });
   }
 
   private async graph(response: ServerResponse, asked: Asked): Promise<void> {

@@ -1,10 +1,24 @@
+import { Comments } from './comments.ts';
 import { Containers } from './containers.ts';
 import { Content } from './content.ts';
+import { Conversations } from './conversations.ts';
 import { GraphRefusal, noPermission, pageTokenRequired, permissionRequired, unknownObject } from './graph-errors.ts';
 import { type Token, Tokens } from './tokens.ts';
+import { Webhooks } from './webhooks.ts';
 import { furnish, World } from './world.ts';
 
-export type NodeKind = 'person' | 'page' | 'instagram' | 'container' | 'media' | 'post' | 'photo' | 'video' | 'unknown';
+export type NodeKind =
+  | 'person'
+  | 'page'
+  | 'instagram'
+  | 'container'
+  | 'media'
+  | 'post'
+  | 'photo'
+  | 'video'
+  | 'participant'
+  | 'comment'
+  | 'unknown';
 
 /** Everything that a reset makes anew. */
 export class MetaState {
@@ -12,6 +26,9 @@ export class MetaState {
   readonly tokens = new Tokens(this.world);
   readonly content = new Content(this.world);
   readonly containers = new Containers(this.world);
+  readonly conversations = new Conversations(this.world);
+  readonly comments = new Comments(this.world);
+  readonly webhooks = new Webhooks(this.tokens);
   /** What the usage headers of good answers say, by object; '' is the application. */
   readonly usage = new Map<string, Usage>();
 
@@ -24,6 +41,8 @@ export class MetaState {
     if (this.world.pages.has(id)) return 'page';
     if (this.world.instagram.has(id)) return 'instagram';
     if (this.containers.all.has(id)) return 'container';
+    if (this.conversations.participants.has(id)) return 'participant';
+    if (this.comments.all.has(id)) return 'comment';
     const found = this.content.find(id);
     if (!found) return this.content.hiddenPhotos.has(id) ? 'photo' : 'unknown';
     if (found.kind.startsWith('instagram')) return 'media';
@@ -37,6 +56,8 @@ export class MetaState {
       this.containers.all.get(id)?.accountId ??
       this.content.find(id)?.objectId ??
       this.content.hiddenPhotos.get(id)?.pageId ??
+      this.conversations.participants.get(id)?.place.pageId ??
+      this.comments.all.get(id)?.accountId ??
       id
     );
   }

@@ -1,7 +1,7 @@
 import type { GraphCall } from './call.ts';
 import type { Published } from './content.ts';
 import { type Field, type Node, select } from './fields.ts';
-import { GraphRefusal, invalidParameter, permissionRequired } from './graph-errors.ts';
+import { GraphRefusal, invalidParameter } from './graph-errors.ts';
 import { insightsField } from './insights.ts';
 import { instagramNode } from './instagram.ts';
 import { demandPageToken, type MetaState } from './meta-state.ts';
@@ -11,7 +11,7 @@ import { graphTime, type Page } from './world.ts';
 /**
  * Pages and what stands on them.
  * Sources: https://developers.facebook.com/docs/pages-api/posts, .../docs/graph-api/reference/page and its edges
- * feed, photos, videos, published_posts, subscribed_apps; .../docs/graph-api/reference/user/accounts.
+ * feed, photos, videos, published_posts; .../docs/graph-api/reference/user/accounts.
  */
 
 /** GET /me/accounts: the pages chosen in the dialog. Without pages_show_list the list is empty, not refused. */
@@ -221,37 +221,4 @@ function reactions({ likes, comments }: { likes: number; comments: number }): No
     ...(field.modifiers['summary'] && field.modifiers['summary'] !== 'false' && { summary: { total_count: count } }),
   });
   return { likes: edge(likes), reactions: edge(likes), comments: edge(comments) };
-}
-
-/** /{page}/subscribed_apps: which of the page's events Meta sends to the app. */
-export function subscriptions(state: MetaState, call: GraphCall): object {
-  const { token, id, method, params } = call;
-  state.demandReach(token, id, method);
-  demandPageToken(token);
-  if (!token.grant?.scopes.has('pages_manage_metadata')) throw permissionRequired('pages_manage_metadata');
-  const page = state.world.page(id);
-  if (method === 'GET') {
-    const app = { id: state.tokens.app.id, name: 'Polyclinic (emulator)', link: 'https://polyclinic.example' };
-    return { data: page.subscribedFields.length > 0 ? [{ ...app, subscribed_fields: page.subscribedFields }] : [] };
-  }
-  if (method === 'DELETE') page.subscribedFields = [];
-  else page.subscribedFields = (params.get('subscribed_fields') ?? '').split(',').filter(Boolean);
-  if (method === 'POST' && page.subscribedFields.length === 0)
-    throw invalidParameter('The parameter subscribed_fields is required.');
-  return { success: true };
-}
-
-/** POST /{page}/messages, as far as publishing needs it: the call exists and is refused without its permission. */
-export function sendMessage(state: MetaState, call: GraphCall): object {
-  const { token, id, method, params } = call;
-  state.demandReach(token, id, method);
-  demandPageToken(token);
-  state.demandScopes(token, method, 'pages_messaging');
-  const recipient = JSON.parse(params.get('recipient') ?? '{}') as { id?: string };
-  if (!recipient.id || !params.get('message'))
-    throw invalidParameter('The parameters recipient and message are required');
-  return {
-    recipient_id: recipient.id,
-    message_id: `m_${Buffer.from(`${id}:${state.world.now()}`).toString('base64url')}`,
-  };
 }

@@ -16,6 +16,8 @@ export interface InstagramAccount {
   accountType: 'BUSINESS' | 'MEDIA_CREATOR';
   /** Publications in 24 hours; what `used` adds was published by other apps. */
   limit: { used: number; total: number };
+  /** Its own subscription to the app, beside that of its page. */
+  subscribedFields: string[];
 }
 
 export interface Page {
@@ -52,6 +54,9 @@ const idBases = {
   post: 122_300_000_000_000n,
   photo: 122_400_000_000_000n,
   video: 1_220_500_000_000_000n,
+  comment: 18_050_000_000_000_000n,
+  messengerParticipant: 24_500_000_000_000_000n,
+  instagramParticipant: 1_230_000_000_000_000n,
 };
 export type IdKind = keyof typeof idBases;
 const given = new Map<IdKind, bigint>();
@@ -105,6 +110,7 @@ export class World {
       name: name ?? username,
       accountType: accountType === 'creator' ? 'MEDIA_CREATOR' : 'BUSINESS',
       limit: { used: 0, total: 100 },
+      subscribedFields: [],
     };
     this.instagram.set(account.id, account);
     return account;
