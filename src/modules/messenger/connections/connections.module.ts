@@ -1,5 +1,11 @@
 import { Module } from '@nestjs/common';
+import { ConnectedPages } from './connected-pages.js';
+import { MessengerTokensModule } from './messenger-tokens.module.js';
 
 /** Pages and Instagram accounts that are connected for messages: consent, choice, tokens. */
-@Module({})
+@Module({
+  imports: [MessengerTokensModule],
+  providers: [ConnectedPages],
+  exports: [ConnectedPages],
+})
 export class ConnectionsModule {}
