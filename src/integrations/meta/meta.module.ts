@@ -47,7 +47,7 @@ const usesGraph = <Made>(make: new (graph: GraphClient) => Made) => ({
     {
       provide: WebhookSignatures,
       inject: [CONFIG],
-      useFactory: ({ meta }: Config) => new WebhookSignatures([meta.appSecret]),
+      useFactory: ({ meta }: Config) => new WebhookSignatures(meta.appSecrets),
     },
     usesGraph(MetaLogin),
     usesGraph(MetaPages),
