@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.stop());
 
-const make = (columns: object) => insertConversation(service.database, ownerId, columns);
+const make = (columns: Record<string, unknown>) => insertConversation(service.database, ownerId, columns);
 const patch = (id: string, body: object, headers: Record<string, string> = {}) =>
   service.call('PATCH', `/messenger/conversations/${id}`, { token: owner, body, headers });
 const statusIn = async (table: string, id: string) =>

@@ -17,7 +17,7 @@ afterEach(() => service.database.sql('DELETE FROM conversations'));
 
 const hour = 3_600_000;
 const ago = (milliseconds: number) => new Date(Date.now() - milliseconds);
-const make = (columns: object = {}) => insertConversation(service.database, ownerId, columns);
+const make = (columns: Record<string, unknown> = {}) => insertConversation(service.database, ownerId, columns);
 const list = (query = '') => service.call('GET', `/messenger/conversations${query}`, { token: owner });
 const one = (id: string, path = '', token = owner) =>
   service.call('GET', `/messenger/conversations/${id}${path}`, { token });
