@@ -213,6 +213,7 @@ describe('Every function', () => {
       'app.colleague_ids',
       'app.find_person',
       'app.invitation_address',
+      'app.is_connected',
       'app.organisation_ids',
       'app.own_provider_ids',
       'app.staffed_organisation_ids',
