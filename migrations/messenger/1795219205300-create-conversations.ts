@@ -92,7 +92,15 @@ export class CreateConversations1795219205300 implements MigrationInterface {
             rows: everyRow,
             columns: [
               ...['platform_message_id', 'text_sealed', 'attachments_sealed', 'status', 'error_code', 'reaction'],
-              ...['reacted_at', 'deleted_at', 'platform_timestamp', 'attempts', 'next_attempt_at', 'send_started_at', 'attempt_id'],
+              ...[
+                'reacted_at',
+                'deleted_at',
+                'platform_timestamp',
+                'attempts',
+                'next_attempt_at',
+                'send_started_at',
+                'attempt_id',
+              ],
             ],
           },
         },

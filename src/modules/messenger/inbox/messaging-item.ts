@@ -23,7 +23,13 @@ const latestMs = Date.UTC(2100, 0);
 
 /** Milliseconds, in the dashboard's examples also seconds and strings. */
 const Instant = z
-  .union([z.number(), z.string().regex(/^\d{1,13}$/).transform(Number)])
+  .union([
+    z.number(),
+    z
+      .string()
+      .regex(/^\d{1,13}$/)
+      .transform(Number),
+  ])
   .transform((given) => (given < 1e11 ? given * 1_000 : given))
   .pipe(z.number().positive().max(latestMs))
   .transform((ms) => new Date(ms))
@@ -50,7 +56,10 @@ const Message = z.object({
   is_echo: Flag,
   is_deleted: Flag,
   is_unsupported: Flag,
-  app_id: z.union([z.string(), z.number().transform(String)]).optional().catch(undefined),
+  app_id: z
+    .union([z.string(), z.number().transform(String)])
+    .optional()
+    .catch(undefined),
   metadata: Words,
   reply_to: Story.optional().catch(undefined),
 });

@@ -100,4 +100,5 @@ const claimNameless = `
 
 const noteName = 'UPDATE public.conversations SET participant_name = $2 WHERE id = $1';
 
-const unclaim = 'UPDATE public.conversations SET named_at = NULL WHERE id = ANY ($1::uuid[]) AND participant_name IS NULL';
+const unclaim =
+  'UPDATE public.conversations SET named_at = NULL WHERE id = ANY ($1::uuid[]) AND participant_name IS NULL';
