@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { MetaFailure } from '../../../../integrations/meta/meta-failure.js';
 import { MetaLogin } from '../../../../integrations/meta/meta-login.js';
+import { asRefusal } from '../../../../kernel/http/problem-mapping.js';
 import { SealBroken, Vault } from '../../../../kernel/secrets/vault.js';
 import { Database } from '../../../../kernel/tenancy/database.js';
 import type { ConnectionHealthBlock } from './health.schemas.js';
@@ -68,7 +69,12 @@ export class ConnectionHealth {
   /** The person who consented removed our app at Meta: what hung on it by then is in error. */
   async noteRemoval(facebookUserId: string, removedAt: Date): Promise<void> {
     for (const { consent, ...watched } of await this.records.ofPerson(facebookUserId, removedAt)) {
-      await this.records.note(watched, consent, { level: 'error', code: 'token-invalid' });
+      try {
+        await this.records.note(watched, consent, { level: 'error', code: 'token-invalid' });
+      } catch (error) {
+        // As somebody who was disabled nothing can be written; the others must hear of it all the same.
+        asRefusal(error);
+      }
     }
   }
 

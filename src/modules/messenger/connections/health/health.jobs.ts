@@ -32,12 +32,15 @@ export class HealthJobs {
   @JobHandler(checkJob, { payload: z.object({}) })
   async checkAll(): Promise<void> {
     const late = await this.records.oldest(batch);
+    let unwritten = 0;
     for (const watched of late) {
-      const failure = await this.failureOf(watched);
-      if (failure?.kind === 'not-configured') return;
-      if (failure) return this.goOn(new Date(Date.now() + (failure.retryAfter ?? defaultWaitSeconds) * 1000));
+      const outcome = await this.outcomeOf(watched);
+      if (outcome === 'unwritten') unwritten += 1;
+      if (!(outcome instanceof MetaFailure)) continue;
+      if (outcome.kind === 'not-configured') return;
+      return this.goOn(new Date(Date.now() + (outcome.retryAfter ?? defaultWaitSeconds) * 1000));
     }
-    if (late.length === batch) await this.goOn();
+    if (late.length === batch && unwritten < batch) await this.goOn();
   }
 
   /** Consents that nobody came back from, and choices that nobody made. */
@@ -50,15 +53,16 @@ export class HealthJobs {
     });
   }
 
-  /** An owner who was disabled in this moment keeps nobody else waiting. */
-  private async failureOf(watched: Watched): Promise<MetaFailure | undefined> {
+  /** An owner as whom nothing can be written, disabled in this moment, keeps nobody else waiting. */
+  private async outcomeOf(watched: Watched): Promise<MetaFailure | 'written' | 'unwritten'> {
     try {
       await this.health.check(watched);
+      return 'written';
     } catch (error) {
       if (error instanceof MetaFailure) return error;
       asRefusal(error);
+      return 'unwritten';
     }
-    return undefined;
   }
 
   private goOn(runAt?: Date): Promise<void> {
