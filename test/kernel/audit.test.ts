@@ -195,6 +195,9 @@ const traces: Record<string, string[]> = {
   createSocialVideo: ['insert public.social_media_videos'],
   updateSocialVideo: ['update public.social_media_videos'],
   deleteSocialVideo: ['delete public.social_media_videos', 'update public.social_media_posts'],
+  updateDoctorSettings: ['insert public.doctor_settings', 'update public.doctor_settings'],
+  pauseInstagram: ['update public.doctor_settings'],
+  resumeInstagram: ['update public.doctor_settings'],
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -539,6 +542,14 @@ describe('A write through the API leaves its trace', () => {
     await trace('publishSocialPost', { by, ids });
     ids.postId = await insertPost(service.database, socialAccountId, { ...words, status: 'failed' });
     await trace('retrySocialPost', { by, ids, body: {} });
+  });
+
+  it('when a doctor sets what patients are told, pauses and resumes', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    await trace('updateDoctorSettings', { by, body: { specialty: 'Surgery' } });
+    const { events } = await trace('pauseInstagram', { by, body: {} });
+    expect(events[0]?.changes).toEqual({ instagram_receptionist_paused: [false, true] });
+    await trace('resumeInstagram', { by });
   });
 
   it('when an admin lets a job run again', async () => {
