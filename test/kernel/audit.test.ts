@@ -421,6 +421,13 @@ describe('A write through the API leaves its trace', () => {
     const { dashboardId } = ids;
     const marked = await trace('setClinicDefaultDashboard', { by: owner, ids, body: { dashboardId } });
     expect(marked.events[0]).toMatchObject({ clinic_id: clinicId, organisation_id: organisationId });
+    const options = { token: owner.token, headers: { 'x-request-id': `audit-${randomUUID()}` } };
+    const other = await service.call('POST', `/clinics/${clinicId}/dashboards`, { ...options, body: board });
+    const path = `/clinics/${clinicId}/dashboards/clinic-default`;
+    await service.call('PUT', path, { ...options, body: { dashboardId: other.body.id } });
+    expect(await eventsOf(options.headers['x-request-id'])).toMatchObject([
+      { action: 'update', row_id: clinicId, changes: { dashboard_id: [dashboardId, other.body.id] } },
+    ]);
     await trace('endClinicDefaultDashboard', { by: owner, ids });
     await trace('deleteWidget', { by: owner, ids });
     await trace('deleteDashboard', { by: owner, ids });
@@ -548,7 +555,8 @@ describe('A write through the API leaves its trace', () => {
     const by = await logIn(demoAddress('provider', 'northside'));
     await trace('updateDoctorSettings', { by, body: { specialty: 'Surgery' } });
     const { events } = await trace('pauseInstagram', { by, body: {} });
-    expect(events[0]?.changes).toEqual({ instagram_receptionist_paused: [false, true] });
+    const changes = { instagram_receptionist_paused: [false, true] };
+    expect(events).toMatchObject([{ row_id: by.id, changes }]);
     await trace('resumeInstagram', { by });
   });
 
