@@ -115,7 +115,9 @@ describe('A delivery that Meta did not sign', () => {
 
 describe('While the secret of the app is being changed', () => {
   it('both are taken, and none beside them', async () => {
-    const rotating = await startService({ variables: { ...webhookVariables, META_APP_SECRET_PREVIOUS: 'the old one' } });
+    const rotating = await startService({
+      variables: { ...webhookVariables, META_APP_SECRET_PREVIOUS: 'the old one' },
+    });
     try {
       const { send } = webhookOf(rotating);
       const body = styled(message(), 'escaped');
