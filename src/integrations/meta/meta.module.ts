@@ -42,7 +42,7 @@ const usesGraph = <Made>(make: new (graph: GraphClient) => Made) => ({
     {
       provide: SignedRequests,
       inject: [CONFIG],
-      useFactory: ({ meta }: Config) => new SignedRequests(meta.appSecret),
+      useFactory: ({ meta }: Config) => new SignedRequests(meta.appSecrets),
     },
     {
       provide: WebhookSignatures,
