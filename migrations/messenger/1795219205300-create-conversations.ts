@@ -98,8 +98,8 @@ export class CreateConversations1795219205300 implements MigrationInterface {
             rows: everyRow,
             columns: [
               ...['platform_message_id', 'text_sealed', 'attachments_sealed', 'status', 'error_code', 'reaction'],
-              ...['deleted_at', 'platform_timestamp', 'attempts', 'next_attempt_at', 'send_started_at', 'attempt_id'],
-              ...['doubted_at'],
+              ...['reacted_at', 'deleted_at', 'platform_timestamp', 'attempts', 'next_attempt_at', 'send_started_at'],
+              ...['attempt_id', 'doubted_at'],
             ],
           },
           // What was taken for a message of Meta's own inbox and turns out to be one of ours: it stands once.
@@ -158,7 +158,7 @@ const conversations = `
     'The page, or the Instagram account, at Meta: with the owner it finds the connection, also after a new consent';
   COMMENT ON COLUMN public.conversations.participant_id IS 'PSID or IGSID: of this page or account alone';
   COMMENT ON COLUMN public.conversations.patient_id IS 'Nobody yet: waits for the module patients';
-  COMMENT ON COLUMN public.conversations.named_at IS 'When Meta was asked for the name last';
+  COMMENT ON COLUMN public.conversations.named_at IS 'When Meta was asked for the name last; null: it is to be asked';
   COMMENT ON COLUMN public.conversations.last_customer_message_at IS 'From it the 24 hours count in which one may answer';
   COMMENT ON COLUMN public.conversations.welcomed_on IS 'Day of the last welcome, in the doctor''s time zone';
   COMMENT ON COLUMN public.conversations.change_id IS 'Transaction that changed it last, for whoever reads on from there';
@@ -166,6 +166,8 @@ const conversations = `
   CREATE INDEX conversations_assigned_to_idx ON public.conversations (assigned_to, last_message_at DESC, id DESC)
     WHERE assigned_to IS NOT NULL;
   CREATE INDEX conversations_clinic_id_idx ON public.conversations (clinic_id);
+  CREATE INDEX conversations_named_at_idx ON public.conversations (id)
+    WHERE participant_name IS NULL AND named_at IS NULL;
   CREATE INDEX conversations_change_id_idx ON public.conversations (owner_id, change_id);
 `;
 
@@ -186,6 +188,7 @@ const messages = `
     error_code text,
     tag text,
     reaction text,
+    reacted_at timestamptz,
     deleted_at timestamptz,
     platform_timestamp timestamptz NOT NULL DEFAULT now(),
     attempts integer NOT NULL DEFAULT 0,
@@ -218,6 +221,7 @@ const messages = `
     'Of one that went out through us; null of one that was written in Meta''s own inbox';
   COMMENT ON COLUMN public.messages.status IS
     'Of one that came in: delivered, and read once somebody here has read it';
+  COMMENT ON COLUMN public.messages.reacted_at IS 'By the platform''s time: an older reaction that comes late changes nothing';
   COMMENT ON COLUMN public.messages.deleted_at IS 'When the writer took it back: what it said is gone';
   COMMENT ON COLUMN public.messages.send_started_at IS
     'Written before Meta is asked to send: while it stands and no id is known, it may have been sent';
@@ -228,6 +232,9 @@ const messages = `
     'Since when a pending one''s call is over and nobody knows whether it was sent: its echo may still tell';
   COMMENT ON COLUMN public.messages.retry_of IS 'The failed message in whose place it is sent; not a key, so as to tell nothing';
   CREATE INDEX messages_conversation_id_idx ON public.messages (conversation_id, platform_timestamp, id);
+  -- Which a receipt may change.
+  CREATE INDEX messages_platform_timestamp_idx ON public.messages (conversation_id, platform_timestamp)
+    WHERE direction = 'out' AND status IN ('sent', 'delivered');
   CREATE INDEX messages_change_id_idx ON public.messages (owner_id, change_id);
   CREATE INDEX messages_sent_by_user_id_idx ON public.messages (sent_by_user_id) WHERE sent_by_user_id IS NOT NULL;
   -- Few at a time: the next of a conversation, those whose job was lost, those in doubt.

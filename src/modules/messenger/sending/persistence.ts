@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { DatabaseError } from 'pg';
 import { isTransient } from '../../../kernel/database/failures.js';
+import { TookTooLong } from '../../../kernel/http/http.errors.js';
+import { asDomainError } from '../../../kernel/http/problem-mapping.js';
 
 /** Together shorter than what is left of the lease once Meta has answered. */
 const pausesMs = [100, 500, 2_000];
@@ -21,5 +22,4 @@ export async function persistently(write: () => Promise<void>, failures = 0): Pr
 }
 
 /** Of a statement, or of waiting for a row. */
-const isTimeout = (error: unknown): boolean =>
-  error instanceof DatabaseError && (error.code === '57014' || error.code === '55P03');
+const isTimeout = (error: unknown): boolean => asDomainError(error).definition.code === TookTooLong.definition.code;
