@@ -25,6 +25,7 @@ export class CreateConversations1795219205300 implements MigrationInterface {
       DROP FUNCTION app.announce_messages();
       DROP FUNCTION app.announce_conversations();
       DROP FUNCTION app.note_change();
+      DROP FUNCTION app.guard_conversation_status();
       DROP FUNCTION app.guard_message_status();
     `);
   }
@@ -73,7 +74,11 @@ export class CreateConversations1795219205300 implements MigrationInterface {
       `direction = 'out' AND status = 'pending' AND sent_by = 'user'`,
       ownRows('sent_by_user_id'),
     );
-    const own = (rows: string) => ({ select: { rows, columns: visible } });
+    // One that came in is read once somebody here has read it; what becomes of the others Meta says.
+    const own = (rows: string) => ({
+      select: { rows, columns: visible },
+      update: { rows: both(rows, `direction = 'in'`), columns: ['status'] },
+    });
     await declareAccess(queryRunner, {
       table: 'public.messages',
       access: {
@@ -247,6 +252,18 @@ const states = `
     'The transitions of a message, as src/modules/messenger/conversations/message-states.ts has them';
   CREATE TRIGGER guard_status BEFORE UPDATE OF status ON public.messages
     FOR EACH ROW EXECUTE FUNCTION app.guard_message_status();
+
+  CREATE FUNCTION app.guard_conversation_status() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+  BEGIN
+    IF OLD.status = 'closed' AND NEW.status = 'snoozed' THEN
+      RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'conversation-closed';
+    END IF;
+    RETURN NEW;
+  END $$;
+  COMMENT ON FUNCTION app.guard_conversation_status IS
+    'The transitions of a conversation, as src/modules/messenger/conversations/conversation-states.ts has them';
+  CREATE TRIGGER guard_status BEFORE UPDATE OF status ON public.conversations
+    FOR EACH ROW EXECUTE FUNCTION app.guard_conversation_status();
 `;
 
 const changes = `
@@ -256,7 +273,9 @@ const changes = `
     RETURN NEW;
   END $$;
   COMMENT ON FUNCTION app.note_change IS 'By which transaction a row was changed last';
-  CREATE TRIGGER note_change BEFORE UPDATE ON public.messages FOR EACH ROW EXECUTE FUNCTION app.note_change();
+  -- Neither a step of the sender's nor a text that is sealed anew is news to those who read.
+  CREATE TRIGGER note_change BEFORE UPDATE OF status, error_code, platform_message_id, platform_timestamp, reaction,
+    deleted_at ON public.messages FOR EACH ROW EXECUTE FUNCTION app.note_change();
   CREATE TRIGGER note_change BEFORE UPDATE ON public.conversations FOR EACH ROW EXECUTE FUNCTION app.note_change();
 
   -- Ids of people and nothing else: whoever listens asks for the rest under their own policies.
@@ -287,7 +306,10 @@ const changes = `
     FOR EACH STATEMENT EXECUTE FUNCTION app.announce_conversations();
 `;
 
-/** What the worker writes is Meta's doing, thousands of lines a day; what a person does leaves its trace. */
+/**
+ * What the worker writes is Meta's doing, thousands of lines a day; what a person does leaves its trace. That somebody
+ * read a conversation is in the trace of the conversation: its messages need none each.
+ */
 const quietAudit = `
   DROP TRIGGER audit_insert ON public.messages;
   CREATE TRIGGER audit_insert AFTER INSERT ON public.messages REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
@@ -296,7 +318,8 @@ const quietAudit = `
   DROP TRIGGER audit_update ON public.messages;
   CREATE TRIGGER audit_update AFTER UPDATE ON public.messages
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
-    WHEN (coalesce(current_setting('app.route', true), '') NOT IN ('process webhooks', 'send messages'))
+    WHEN (coalesce(current_setting('app.route', true), '') NOT IN (
+      'process webhooks', 'send messages', 'POST /api/v1/messenger/conversations/:conversationId/read'))
     EXECUTE FUNCTION audit.record('', '', '${masked.join(',')}');
   DROP TRIGGER audit_insert ON public.conversations;
   CREATE TRIGGER audit_insert AFTER INSERT ON public.conversations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
