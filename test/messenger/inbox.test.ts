@@ -207,6 +207,7 @@ describe('A reaction', () => {
   it('waits for its message, and keeps nobody else waiting', async () => {
     await receive(react('m_awaited', '❤'));
     expect(await inbox.events(pageId)).toMatchObject([{ state: 'received', attempts: 1, waits: true }]);
+    await inbox.delay();
     await deliver([by(personId, message('m_awaited', 'Here it is'), -1)]);
     expect(await reaction()).toBeNull();
     await inbox.hasten();

@@ -47,6 +47,8 @@ export interface Inbox {
   workOff(): Promise<void>;
   /** What waits to be tried again is due now. */
   hasten(): Promise<void>;
+  /** What waits to be tried again does so for long, however slow the test is. */
+  delay(): Promise<void>;
   events(pageId: string): Promise<EventState[]>;
   conversations(pageId: string): Promise<KeptConversation[]>;
   /** In the order of the platform's time. */
@@ -63,9 +65,14 @@ export function inboxOf({ application, database }: Service): Inbox {
     hasten: async () => {
       await database.sql(`UPDATE webhook_events SET next_attempt_at = now() WHERE state = 'received'`);
     },
+    delay: async () => {
+      await database.sql(
+        `UPDATE webhook_events SET next_attempt_at = now() + interval '1 hour' WHERE state = 'received' AND attempts > 0`,
+      );
+    },
     events: (pageId) =>
       database.sql<EventState>(
-        `SELECT state, attempts, error_code, payload_sealed, next_attempt_at > now() AS waits
+        `SELECT state, attempts, error_code, payload_sealed, attempts > 0 AND next_attempt_at > received_at AS waits
            FROM webhook_events WHERE page_id = $1 ORDER BY id`,
         [pageId],
       ),

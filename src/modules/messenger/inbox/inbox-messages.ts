@@ -32,7 +32,7 @@ export class InboxMessages {
   async keep(events: readonly Placed[]): Promise<Placed<'message' | 'postback'>[]> {
     const rows = rowsOf(events);
     const added = rows.length > 0 ? await this.insert(rows) : [];
-    await this.conversations.grow(growthOf(added, events));
+    await this.conversations.grow(growthOf(added));
     return added.flatMap(({ event, deletedAt }) => (deletedAt || event.kind === 'deletion' ? [] : [event]));
   }
 
@@ -84,21 +84,19 @@ function isIncoming(event: Placed): event is Incoming {
   return event.kind === 'message' || event.kind === 'postback' || (event.kind === 'deletion' && !event.isOurs);
 }
 
-/** What conversations have gained, by whoever wrote. */
-function growthOf(added: readonly Row[], events: readonly Placed[]): Growth[] {
+/** What conversations have gained. Of what we wrote ourselves, its echo tells. */
+function growthOf(added: readonly Row[]): Growth[] {
   const growths = new Map<string, Growth>();
-  const grow = ({ conversationId, at }: Placed, growth: Partial<Growth>) => {
+  for (const { event, deletedAt } of added) {
+    const { conversationId, at, kind } = event;
     const before = growths.get(conversationId) ?? { conversationId, lastAt: at, customerAt: null, unread: 0 };
     growths.set(conversationId, {
       conversationId,
       lastAt: latest(before.lastAt, at),
-      customerAt: growth.customerAt ? latest(before.customerAt, growth.customerAt) : before.customerAt,
-      unread: before.unread + (growth.unread ?? 0),
+      customerAt: kind === 'deletion' ? before.customerAt : latest(before.customerAt, at),
+      unread: before.unread + (deletedAt ? 0 : 1),
     });
-  };
-  for (const { event, deletedAt } of added)
-    grow(event, event.kind === 'deletion' ? {} : { customerAt: event.at, unread: deletedAt ? 0 : 1 });
-  for (const event of events) if (event.kind === 'echo') grow(event, {});
+  }
   return [...growths.values()];
 }
 
