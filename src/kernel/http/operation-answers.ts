@@ -80,7 +80,7 @@ function refusalCodes(options: OperationOptions, method: string): [number, strin
   const common: [boolean, number, string][] = [
     [true, 400, 'invalid-request'],
     [access.kind !== 'public', 401, 'unauthenticated'],
-    [access.kind === 'admin', 403, 'forbidden'],
+    [access.kind === 'user-type', 403, 'forbidden'],
     [isTenant, 403, 'role-too-low'],
     [isTenant, 404, 'not-found'],
     [!options.unlimited, 429, 'too-many-requests'],
