@@ -15,6 +15,7 @@ export type ServiceReason =
   | 'synchronise sheets'
   | 'check Messenger health'
   | 'connect Messenger'
+  | 'open messages'
   | 'process webhooks'
   | 'receive webhooks'
   | 'reply to comments'

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import type { z } from 'zod';
 import { isTransient } from '../database/failures.js';
+import { DomainError } from '../errors/domain-error.js';
 import { type Answer, AnswerWithStatus, type StreamedAnswer, withStatus } from '../http/answer.js';
 import { etagOf, isKnown } from '../http/etag.js';
 import { Idempotency } from '../http/idempotency.js';
@@ -50,6 +51,8 @@ export class TransactionInterceptor implements NestInterceptor {
       return await sent(operation, request, reply, await this.conduct(operation, trace, reply, work));
     } catch (error) {
       release(made);
+      if (operation.unlimited === 'unless-refused' && isRefusal(error))
+        await this.rateLimits.limitAddress(request.ip, reply);
       throw error;
     }
   }
@@ -96,6 +99,11 @@ export class TransactionInterceptor implements NestInterceptor {
     trace.cost = transaction.cost;
     return this.transactions.conduct(context, transaction, work);
   }
+}
+
+/** Of what the database could not do the caller is not to blame. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof DomainError && error.definition.status < 500;
 }
 
 function contextOf(trace: RequestTrace): RequestContext {

@@ -1,5 +1,11 @@
 import { Module } from '@nestjs/common';
+import { AutomaticAnswers } from './automatic-answers.js';
+import { Echoes } from './echoes.js';
+import { OutgoingMessages } from './outgoing-messages.js';
 
 /** The one door through which messages leave. */
-@Module({})
+@Module({
+  providers: [AutomaticAnswers, Echoes, OutgoingMessages],
+  exports: [AutomaticAnswers, Echoes, OutgoingMessages],
+})
 export class SendingModule {}
