@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { auditByKey } from '../support/audit-by-key.js';
 import { activeClinicRows, both, declareAccess, either, everyRow, ownRows } from '../support/declare-access.js';
 import { touchUpdatedAt } from '../support/touch-updated-at.js';
 
@@ -47,8 +48,10 @@ export class CreateDoctors1795219205100 implements MigrationInterface {
     await declareAccess(queryRunner, {
       table: 'public.doctor_instagram',
       access: { authenticated: own(admitted), service_role: { select: { rows: everyRow } } },
-      audit: { clinic: 'clinic_id', masked },
+      // By its own key, below.
+      audit: false,
     });
+    await auditByKey(queryRunner, 'public.doctor_instagram', 'doctor_id', { clinic: 'clinic_id', masked });
   }
 
   private async declareSettings(queryRunner: QueryRunner): Promise<void> {
@@ -69,8 +72,10 @@ export class CreateDoctors1795219205100 implements MigrationInterface {
         },
         service_role: { select: { rows: everyRow } },
       },
-      audit: {},
+      // By its own key, below.
+      audit: false,
     });
+    await auditByKey(queryRunner, 'public.doctor_settings', 'doctor_id');
   }
 }
 
@@ -249,5 +254,5 @@ const quietAudit = `
   CREATE TRIGGER audit_update AFTER UPDATE ON public.doctor_instagram
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
     WHEN (coalesce(current_setting('app.route', true), '') <> 'check Messenger health')
-    EXECUTE FUNCTION audit.record('clinic_id', '', '${masked.join(',')}');
+    EXECUTE FUNCTION audit.record('clinic_id', '', '${masked.join(',')}', 'doctor_id');
 `;
