@@ -8,6 +8,7 @@ import { Audit, type RecordRead } from '../../src/kernel/audit/audit.js';
 import { Database } from '../../src/kernel/tenancy/database.js';
 import type { RequestContext } from '../../src/kernel/tenancy/request-context.js';
 import { Transactions } from '../../src/kernel/tenancy/transactions.js';
+import { signed } from '../emulators/meta/callbacks.js';
 import { Browser, newcomer, newVerifier, sdkToken } from '../support/facebook.js';
 import { type Google, startGoogle } from '../support/google.js';
 import { formOf } from '../support/imports.js';
@@ -107,6 +108,7 @@ const traces: Record<string, string[]> = {
   logInWithFacebookToken: ['update auth.users'],
   receiveFacebookDataDeletion: [],
   receiveFacebookDeauthorization: [],
+  receiveMetaWebhook: [],
   unlinkFacebook: ['delete auth.identities'],
   resendVerification: [],
   forgotPassword: [],
@@ -221,6 +223,8 @@ const traces: Record<string, string[]> = {
   endClinicDefaultDashboard: ['delete public.clinic_default_dashboards'],
   setReportSubscriptions: ['insert public.report_subscriptions', 'insert public.report_subscriptions'],
   endReportSubscriptions: ['delete public.report_subscriptions', 'delete public.report_subscriptions'],
+  replayWebhookEvent: [],
+  replayWebhookEvents: [],
   retryJob: [],
 };
 const traced = new Set<string>();
@@ -566,6 +570,20 @@ describe('A write through the API leaves its trace', () => {
        INSERT INTO graphile_worker._private_jobs (task_id, attempts, max_attempts, last_error) SELECT id, 1, 1, 'x' FROM task RETURNING id`,
     );
     await trace('retryJob', { by: admin, ids: { jobId: String(job?.id) } });
+  });
+
+  it('when Meta delivers, and an admin lets events be processed again', async () => {
+    const body = JSON.stringify({ object: 'page', entry: [] });
+    await trace('receiveMetaWebhook', {
+      headers: signed(Buffer.from(body), meta.variables.META_APP_SECRET ?? ''),
+      body,
+    });
+    const [event] = await service.database.sql<{ id: string }>(
+      `INSERT INTO webhook_events (object, page_id, lane, event_key, payload_sealed, state)
+       VALUES ('page', '1', 1, 'of the test', 'sealed', 'failed') RETURNING id`,
+    );
+    await trace('replayWebhookEvent', { by: admin, ids: { eventId: event?.id ?? '' } });
+    await trace('replayWebhookEvents', { by: admin, body: { state: 'failed' } });
   });
 
   it('whatever the route: all that write were tried above', () => {
