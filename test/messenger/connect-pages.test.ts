@@ -273,7 +273,11 @@ describe('A consent that leads nowhere', () => {
 
   it.each([
     ['refuses the subscription', { on: 'page.subscribe', kind: 'refused' }, 'meta-refused'],
-    ['cannot be asked what it subscribed', { on: 'page.subscriptions', kind: 'internal', times: 9 }, 'meta-unavailable'],
+    [
+      'cannot be asked what it subscribed',
+      { on: 'page.subscriptions', kind: 'internal', times: 9 },
+      'meta-unavailable',
+    ],
     ['does not answer', { on: 'accounts', kind: 'html', times: 9 }, 'meta-unavailable'],
   ] as const)('saves nothing when Meta %s', async (_what, fault, error) => {
     const { personId } = await personWithPages(meta);

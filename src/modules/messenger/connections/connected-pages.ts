@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
 import type { MessagingChannel } from '../../../integrations/meta/meta-messaging.js';
+import { asRefusal } from '../../../kernel/http/problem-mapping.js';
 import { SealBroken } from '../../../kernel/secrets/vault.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
@@ -79,16 +80,17 @@ export class ConnectedPages {
   /** A message was taken there. Written down as the owner, at most once a minute. */
   async noteSuccess({ ownerId, channel, pageId }: ConnectedPlace): Promise<void> {
     const values = [ownerId, pageId];
-    await this.transactions.runAs({ user: ownerId, reason: 'check Messenger health' }, async () => {
+    const note = async () => {
       const isOnPage = channel === 'messenger' && (await this.database.first(findOnPage, values)) !== undefined;
       await this.database.query(isOnPage ? noteOnPage : noteOnAccount, values);
-    });
+    };
+    await unlessDisabled(() => this.transactions.runAs({ user: ownerId, reason: 'check Messenger health' }, note));
   }
 
   /** The channel tells in which table the row stands: a doctor's account also answers what is written to its page. */
   private noteDeadToken({ holder, ownerId, rowId, sealed }: HeldToken): Promise<void> {
     const channel = holder === 'connection' ? 'messenger' : 'instagram';
-    return this.health.noteDeadToken({ channel, ownerId, id: rowId }, sealed);
+    return unlessDisabled(() => this.health.noteDeadToken({ channel, ownerId, id: rowId }, sealed));
   }
 
   private read({ ownerId, channel, pageId }: ConnectedPlace): Promise<HeldToken | undefined> {
@@ -103,6 +105,15 @@ export class ConnectedPages {
     } catch (error) {
       throw error instanceof SealBroken ? new NotConnected() : error;
     }
+  }
+}
+
+/** As an owner who was disabled nothing can be written down; what it was about happened all the same. */
+async function unlessDisabled(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    asRefusal(error);
   }
 }
 
