@@ -197,6 +197,9 @@ const traces: Record<string, string[]> = {
   createSocialVideo: ['insert public.social_media_videos'],
   updateSocialVideo: ['update public.social_media_videos'],
   deleteSocialVideo: ['delete public.social_media_videos', 'update public.social_media_posts'],
+  updateDoctorSettings: ['insert public.doctor_settings', 'update public.doctor_settings'],
+  pauseInstagram: ['update public.doctor_settings'],
+  resumeInstagram: ['update public.doctor_settings'],
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -422,6 +425,13 @@ describe('A write through the API leaves its trace', () => {
     const { dashboardId } = ids;
     const marked = await trace('setClinicDefaultDashboard', { by: owner, ids, body: { dashboardId } });
     expect(marked.events[0]).toMatchObject({ clinic_id: clinicId, organisation_id: organisationId });
+    const options = { token: owner.token, headers: { 'x-request-id': `audit-${randomUUID()}` } };
+    const other = await service.call('POST', `/clinics/${clinicId}/dashboards`, { ...options, body: board });
+    const path = `/clinics/${clinicId}/dashboards/clinic-default`;
+    await service.call('PUT', path, { ...options, body: { dashboardId: other.body.id } });
+    expect(await eventsOf(options.headers['x-request-id'])).toMatchObject([
+      { action: 'update', row_id: clinicId, changes: { dashboard_id: [dashboardId, other.body.id] } },
+    ]);
     await trace('endClinicDefaultDashboard', { by: owner, ids });
     await trace('deleteWidget', { by: owner, ids });
     await trace('deleteDashboard', { by: owner, ids });
@@ -543,6 +553,15 @@ describe('A write through the API leaves its trace', () => {
     await trace('publishSocialPost', { by, ids });
     ids.postId = await insertPost(service.database, socialAccountId, { ...words, status: 'failed' });
     await trace('retrySocialPost', { by, ids, body: {} });
+  });
+
+  it('when a doctor sets what patients are told, pauses and resumes', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    await trace('updateDoctorSettings', { by, body: { specialty: 'Surgery' } });
+    const { events } = await trace('pauseInstagram', { by, body: {} });
+    const changes = { instagram_receptionist_paused: [false, true] };
+    expect(events).toMatchObject([{ row_id: by.id, changes }]);
+    await trace('resumeInstagram', { by });
   });
 
   it('when an admin lets a job run again', async () => {
