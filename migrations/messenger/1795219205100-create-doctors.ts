@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { auditByKey } from '../support/audit-by-key.js';
 import { activeClinicRows, both, declareAccess, either, everyRow, ownRows } from '../support/declare-access.js';
 import { touchUpdatedAt } from '../support/touch-updated-at.js';
 
@@ -45,8 +46,11 @@ export class CreateDoctors1795219205100 implements MigrationInterface {
     await declareAccess(queryRunner, {
       table: 'public.doctor_instagram',
       access: { authenticated: own(admitted), service_role: { select: { rows: everyRow } } },
-      audit: { clinic: 'clinic_id', masked: ['instagram_access_token_sealed', 'facebook_user_id'] },
+      // By its own key, below.
+      audit: false,
     });
+    const masked = ['instagram_access_token_sealed', 'facebook_user_id'];
+    await auditByKey(queryRunner, 'public.doctor_instagram', 'doctor_id', { clinic: 'clinic_id', masked });
   }
 
   private async declareSettings(queryRunner: QueryRunner): Promise<void> {
@@ -67,8 +71,10 @@ export class CreateDoctors1795219205100 implements MigrationInterface {
         },
         service_role: { select: { rows: everyRow } },
       },
-      audit: {},
+      // By its own key, below.
+      audit: false,
     });
+    await auditByKey(queryRunner, 'public.doctor_settings', 'doctor_id');
   }
 }
 

@@ -19,6 +19,8 @@ export interface StreamedAnswer {
   contentType: string;
   /** Under which a client saves it. */
   fileName?: string;
+  /** Of this answer alone, in lower case. */
+  headers?: Record<string, string>;
 }
 
 /** A body that goes out under another status than the one its route declares for success. */
