@@ -137,15 +137,17 @@ const statementsOf = (t: Table) => ({
 
 const statements = { messenger: statementsOf(tables.messenger), instagram: statementsOf(tables.instagram) };
 
-/** As whom it is written must be enabled: others' connections wait until they are. */
+/** As whom it is written must be enabled: others' connections wait until they are. Each table is read by its index. */
 const lateOf = (channel: Watched['channel'], t: Table): string => `
   SELECT '${channel}' AS channel, ${t.owner} AS owner_id, ${t.id} AS id, ${t.checked} AS checked_at
-    FROM ${t.table} JOIN auth.users u ON u.id = ${t.owner} AND u.disabled_at IS NULL
-   WHERE ${t.active} AND (${t.checked} IS NULL OR ${t.checked} < now() - interval '20 hours')`;
+    FROM ${t.table} c
+   WHERE ${t.active} AND (${t.checked} IS NULL OR ${t.checked} < now() - interval '20 hours')
+     AND EXISTS (SELECT FROM auth.users u WHERE u.id = c.${t.owner} AND u.disabled_at IS NULL)
+   ORDER BY ${t.checked} NULLS FIRST LIMIT $1`;
 
 const findOldest = `
   SELECT channel, owner_id, id
-    FROM (${lateOf('messenger', tables.messenger)} UNION ALL ${lateOf('instagram', tables.instagram)}) late
+    FROM ((${lateOf('messenger', tables.messenger)}) UNION ALL (${lateOf('instagram', tables.instagram)})) late
    ORDER BY checked_at NULLS FIRST, id LIMIT $1`;
 
 const consentsOf = (channel: Watched['channel'], t: Table): string => `
