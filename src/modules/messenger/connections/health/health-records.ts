@@ -8,7 +8,12 @@ import type { HealthFacts, HealthState, Watched } from './health-state.js';
 /** Tells one person that a connection needs them; its handler is in `health-mails`. */
 export const healthMailJob = 'messenger.mail-health';
 
-export interface HeldAccess extends HealthFacts {
+interface Seen extends HealthFacts {
+  /** Not looked at for five minutes. */
+  isStale: boolean;
+}
+
+export interface HeldAccess extends Seen {
   sealed: string;
   /** In full precision: tells one consent from the next. */
   consent: string;
@@ -32,7 +37,7 @@ export class HealthRecords {
   ) {}
 
   /** What the caller may see of their own, in the running transaction. */
-  own(channel: Watched['channel'], ownerId: string): Promise<(HealthFacts & { id: string; isStale: boolean })[]> {
+  own(channel: Watched['channel'], ownerId: string): Promise<(Seen & { id: string })[]> {
     return this.database.query(statements[channel].own, [ownerId]);
   }
 
@@ -106,12 +111,12 @@ const tables: Record<Watched['channel'], Table> = {
 
 const factsOf = (t: Table): string => `
   ${t.active} AS is_active, ${t.level} AS level, ${t.code} AS error_code, ${t.checked} AS checked_at,
-  ${t.expires} AS token_expires_at, ${t.sent} AS last_dm_success_at, connected_at`;
+  ${t.expires} AS token_expires_at, ${t.sent} AS last_dm_success_at, connected_at,
+  ${t.active} AND (${t.checked} IS NULL OR ${t.checked} < now() - interval '5 minutes') AS is_stale`;
 
 const statementsOf = (t: Table) => ({
   own: `
-    SELECT ${t.id} AS id, ${factsOf(t)},
-           ${t.active} AND (${t.checked} IS NULL OR ${t.checked} < now() - interval '5 minutes') AS is_stale
+    SELECT ${t.id} AS id, ${factsOf(t)}
       FROM ${t.table} WHERE ${t.owner} = $1`,
   held: `
     SELECT ${factsOf(t)}, ${t.token} AS sealed, connected_at::text AS consent
