@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,9 +9,6 @@ const program = fileURLToPath(new URL('../../../test/emulators/meta/main.ts', im
 
 /** The app that the emulator knows from the start. */
 const app = { appId: 'emulator-app', appSecret: 'emulator-secret', appSecrets: ['emulator-secret'] };
-
-/** Of the webhook, where the installation has none. Only a demo has one that is known. */
-const verifyToken = 'emulator-verify-token';
 
 /** Meta as a process of its own, for the demo alone: nothing that happens there reaches Facebook or Instagram. */
 export interface DemoMeta {
@@ -29,7 +27,8 @@ export async function startDemoMeta(config: Config): Promise<DemoMeta | undefine
   const meta = {
     ...{ ...config.meta, ...app, graphUrl: url, dialogUrl: url, instagramUrl: url, allowsPrivateMedia: true },
     connectRedirectUrl: `${config.publicUrl}/demo`,
-    webhookVerifyToken: config.meta.webhookVerifyToken ?? verifyToken,
+    // Made anew each time: there is none that is known beforehand, not even here.
+    webhookVerifyToken: config.meta.webhookVerifyToken ?? randomBytes(24).toString('hex'),
   };
   return {
     url,
