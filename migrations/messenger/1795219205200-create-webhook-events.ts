@@ -74,8 +74,10 @@ const events = `
   COMMENT ON COLUMN public.webhook_events.payload_sealed IS 'The event as JSON; nothing once it is processed';
   COMMENT ON COLUMN public.webhook_events.state IS
     'unresolved: nobody has connected that page; failed: given up, until an admin lets it run again';
-  -- What a worker takes: the oldest of one of four groups of lanes, with those that wait in front of them.
+  -- What a worker takes: the oldest of one of four parts, unless one of their lane has failed and waits.
   CREATE INDEX webhook_events_received_idx ON public.webhook_events ((lane & 3), id) WHERE state = 'received';
+  CREATE INDEX webhook_events_lane_idx ON public.webhook_events (lane, next_attempt_at)
+    WHERE state = 'received' AND attempts > 0;
   CREATE INDEX webhook_events_page_id_idx ON public.webhook_events (page_id) WHERE state = 'unresolved';
   CREATE INDEX webhook_events_state_idx ON public.webhook_events (state, id) WHERE state IN ('failed', 'unresolved');
 `;

@@ -25,6 +25,7 @@ export class CreateConversations1795219205300 implements MigrationInterface {
       DROP FUNCTION app.announce_messages();
       DROP FUNCTION app.announce_conversations();
       DROP FUNCTION app.note_change();
+      DROP FUNCTION app.guard_conversation_status();
       DROP FUNCTION app.guard_message_status();
     `);
   }
@@ -73,7 +74,11 @@ export class CreateConversations1795219205300 implements MigrationInterface {
       `direction = 'out' AND status = 'pending' AND sent_by = 'user'`,
       ownRows('sent_by_user_id'),
     );
-    const own = (rows: string) => ({ select: { rows, columns: visible } });
+    // One that came in is read once somebody here has read it; what becomes of the others Meta says.
+    const own = (rows: string) => ({
+      select: { rows, columns: visible },
+      update: { rows: both(rows, `direction = 'in'`), columns: ['status'] },
+    });
     await declareAccess(queryRunner, {
       table: 'public.messages',
       access: {
@@ -92,7 +97,15 @@ export class CreateConversations1795219205300 implements MigrationInterface {
             rows: everyRow,
             columns: [
               ...['platform_message_id', 'text_sealed', 'attachments_sealed', 'status', 'error_code', 'reaction'],
-              ...['deleted_at', 'platform_timestamp', 'attempts', 'next_attempt_at', 'send_started_at', 'attempt_id'],
+              ...[
+                'reacted_at',
+                'deleted_at',
+                'platform_timestamp',
+                'attempts',
+                'next_attempt_at',
+                'send_started_at',
+                'attempt_id',
+              ],
             ],
           },
         },
@@ -149,7 +162,7 @@ const conversations = `
     'The page, or the Instagram account, at Meta: with the owner it finds the connection, also after a new consent';
   COMMENT ON COLUMN public.conversations.participant_id IS 'PSID or IGSID: of this page or account alone';
   COMMENT ON COLUMN public.conversations.patient_id IS 'Nobody yet: waits for the module patients';
-  COMMENT ON COLUMN public.conversations.named_at IS 'When Meta was asked for the name last';
+  COMMENT ON COLUMN public.conversations.named_at IS 'When Meta was asked for the name last; null: it is to be asked';
   COMMENT ON COLUMN public.conversations.last_customer_message_at IS 'From it the 24 hours count in which one may answer';
   COMMENT ON COLUMN public.conversations.welcomed_on IS 'Day of the last welcome, in the doctor''s time zone';
   COMMENT ON COLUMN public.conversations.change_id IS 'Transaction that changed it last, for whoever reads on from there';
@@ -157,6 +170,8 @@ const conversations = `
   CREATE INDEX conversations_assigned_to_idx ON public.conversations (assigned_to, last_message_at DESC, id DESC)
     WHERE assigned_to IS NOT NULL;
   CREATE INDEX conversations_clinic_id_idx ON public.conversations (clinic_id);
+  CREATE INDEX conversations_named_at_idx ON public.conversations (id)
+    WHERE participant_name IS NULL AND named_at IS NULL;
   CREATE INDEX conversations_change_id_idx ON public.conversations (owner_id, change_id);
 `;
 
@@ -177,6 +192,7 @@ const messages = `
     error_code text,
     tag text,
     reaction text,
+    reacted_at timestamptz,
     deleted_at timestamptz,
     platform_timestamp timestamptz NOT NULL DEFAULT now(),
     attempts integer NOT NULL DEFAULT 0,
@@ -206,10 +222,14 @@ const messages = `
     'Of one that went out through us; null of one that was written in Meta''s own inbox';
   COMMENT ON COLUMN public.messages.status IS
     'Of one that came in: delivered, and read once somebody here has read it';
+  COMMENT ON COLUMN public.messages.reacted_at IS 'By the platform''s time: an older reaction that comes late changes nothing';
   COMMENT ON COLUMN public.messages.deleted_at IS 'When the writer took it back: what it said is gone';
   COMMENT ON COLUMN public.messages.send_started_at IS
     'Written before Meta is asked to send: while it stands and no id is known, it may have been sent';
   CREATE INDEX messages_conversation_id_idx ON public.messages (conversation_id, platform_timestamp, id);
+  -- Which a receipt may change.
+  CREATE INDEX messages_platform_timestamp_idx ON public.messages (conversation_id, platform_timestamp)
+    WHERE direction = 'out' AND status IN ('sent', 'delivered');
   CREATE INDEX messages_change_id_idx ON public.messages (owner_id, change_id);
   CREATE INDEX messages_sent_by_user_id_idx ON public.messages (sent_by_user_id) WHERE sent_by_user_id IS NOT NULL;
   CREATE INDEX messages_next_attempt_at_idx ON public.messages (next_attempt_at) WHERE status = 'pending';
@@ -232,6 +252,18 @@ const states = `
     'The transitions of a message, as src/modules/messenger/conversations/message-states.ts has them';
   CREATE TRIGGER guard_status BEFORE UPDATE OF status ON public.messages
     FOR EACH ROW EXECUTE FUNCTION app.guard_message_status();
+
+  CREATE FUNCTION app.guard_conversation_status() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+  BEGIN
+    IF OLD.status = 'closed' AND NEW.status = 'snoozed' THEN
+      RAISE EXCEPTION USING ERRCODE = 'PC409', MESSAGE = 'conversation-closed';
+    END IF;
+    RETURN NEW;
+  END $$;
+  COMMENT ON FUNCTION app.guard_conversation_status IS
+    'The transitions of a conversation, as src/modules/messenger/conversations/conversation-states.ts has them';
+  CREATE TRIGGER guard_status BEFORE UPDATE OF status ON public.conversations
+    FOR EACH ROW EXECUTE FUNCTION app.guard_conversation_status();
 `;
 
 const changes = `
@@ -241,7 +273,9 @@ const changes = `
     RETURN NEW;
   END $$;
   COMMENT ON FUNCTION app.note_change IS 'By which transaction a row was changed last';
-  CREATE TRIGGER note_change BEFORE UPDATE ON public.messages FOR EACH ROW EXECUTE FUNCTION app.note_change();
+  -- Neither a step of the sender's nor a text that is sealed anew is news to those who read.
+  CREATE TRIGGER note_change BEFORE UPDATE OF status, error_code, platform_message_id, platform_timestamp, reaction,
+    deleted_at ON public.messages FOR EACH ROW EXECUTE FUNCTION app.note_change();
   CREATE TRIGGER note_change BEFORE UPDATE ON public.conversations FOR EACH ROW EXECUTE FUNCTION app.note_change();
 
   -- Ids of people and nothing else: whoever listens asks for the rest under their own policies.
@@ -272,7 +306,10 @@ const changes = `
     FOR EACH STATEMENT EXECUTE FUNCTION app.announce_conversations();
 `;
 
-/** What the worker writes is Meta's doing, thousands of lines a day; what a person does leaves its trace. */
+/**
+ * What the worker writes is Meta's doing, thousands of lines a day; what a person does leaves its trace. That somebody
+ * read a conversation is in the trace of the conversation: its messages need none each.
+ */
 const quietAudit = `
   DROP TRIGGER audit_insert ON public.messages;
   CREATE TRIGGER audit_insert AFTER INSERT ON public.messages REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT
@@ -281,7 +318,8 @@ const quietAudit = `
   DROP TRIGGER audit_update ON public.messages;
   CREATE TRIGGER audit_update AFTER UPDATE ON public.messages
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
-    WHEN (coalesce(current_setting('app.route', true), '') NOT IN ('process webhooks', 'send messages'))
+    WHEN (coalesce(current_setting('app.route', true), '') NOT IN (
+      'process webhooks', 'send messages', 'POST /api/v1/messenger/conversations/:conversationId/read'))
     EXECUTE FUNCTION audit.record('', '', '${masked.join(',')}');
   DROP TRIGGER audit_insert ON public.conversations;
   CREATE TRIGGER audit_insert AFTER INSERT ON public.conversations REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT

@@ -5,6 +5,7 @@
 export type ServiceReason =
   | 'answer Meta'
   | 'archive audit log'
+  | 'assign conversations'
   | 'change social accounts'
   | 'connect Google'
   | 'check social accounts'
