@@ -245,11 +245,9 @@ describe('What the run has written', () => {
   it('holds none of the tokens that Meta gave, and its logs no caption and nothing that was said', async () => {
     const issued = await control<string[]>('tokens');
     expect(issued.length).toBeGreaterThan(3);
-    const captions = [
-      ...['Seen on instagram', 'Seen on facebook', 'anything free on Friday', 'if that suits you', 'Thursday at four'],
-      'We will be there',
-    ];
-    const secrets = [...issued, 'emulator-secret'];
+    const captions = ['Seen on instagram', 'Seen on facebook', 'Kim Example', 'Mara Lindqvist'];
+    const said = ['anything free on Friday', 'if that suits you', 'Thursday at four', 'We will be there'];
+    const secrets = [...issued, 'emulator-secret', ...said];
     await expectNoTrace({ database, processes: [service], folders: [folder], secrets, captions });
   }, 30_000);
 });
