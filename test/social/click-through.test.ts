@@ -191,6 +191,7 @@ describe('A doctor', () => {
   };
 
   it('finds who has written, at a page that is no longer connected', async () => {
+    await conversation('Mara Lindqvist').waitFor();
     expect(await textsOf(page, '#conversations button')).toHaveLength(6);
     expect(await textsOf(page, '#answering li')).toEqual(['Northside Dental on Messenger: not connected']);
   });
