@@ -176,6 +176,7 @@ describe('A doctor', () => {
   const answered = 'On Friday at ten, if that suits you.';
   let page: Page;
   beforeAll(async () => {
+    complaints.splice(0);
     page = await openDemo();
     await page.fill('[name="email"]', 'provider@northside.example');
     await page.fill('[name="password"]', 'open-the-clinic');
