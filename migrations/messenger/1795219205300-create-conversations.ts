@@ -15,7 +15,7 @@ export class CreateConversations1795219205300 implements MigrationInterface {
     for (const table of ['conversations', 'messages']) await touchUpdatedAt(queryRunner, `public.${table}`);
     await this.declareConversations(queryRunner);
     await this.declareMessages(queryRunner);
-    for (const part of [states, changes, quietAudit]) await queryRunner.query(part);
+    for (const part of [states, connected, changes, quietAudit]) await queryRunner.query(part);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
@@ -27,6 +27,7 @@ export class CreateConversations1795219205300 implements MigrationInterface {
       DROP FUNCTION app.note_change();
       DROP FUNCTION app.guard_conversation_status();
       DROP FUNCTION app.guard_message_status();
+      DROP FUNCTION app.is_connected(uuid);
     `);
   }
 
@@ -62,12 +63,12 @@ export class CreateConversations1795219205300 implements MigrationInterface {
     const seen = either(ownRows('owner_id'), ofAssigned);
     const visible = [
       ...['id', 'owner_id', 'conversation_id', 'channel', 'direction', 'platform_message_id', 'kind', 'sent_by'],
-      ...['sent_by_user_id', 'status', 'error_code', 'tag', 'reaction', 'deleted_at', 'platform_timestamp'],
+      ...['sent_by_user_id', 'status', 'error_code', 'tag', 'retry_of', 'reaction', 'deleted_at', 'platform_timestamp'],
       ...['change_id', 'created_at', 'updated_at'],
     ];
     const queued = [
       ...['id', 'owner_id', 'conversation_id', 'channel', 'direction', 'kind', 'text_sealed', 'attachments_sealed'],
-      ...['sent_by', 'sent_by_user_id', 'status', 'tag', 'platform_timestamp'],
+      ...['sent_by', 'sent_by_user_id', 'status', 'tag', 'retry_of', 'platform_timestamp'],
     ];
     const written = both(
       seen,
@@ -97,17 +98,12 @@ export class CreateConversations1795219205300 implements MigrationInterface {
             rows: everyRow,
             columns: [
               ...['platform_message_id', 'text_sealed', 'attachments_sealed', 'status', 'error_code', 'reaction'],
-              ...[
-                'reacted_at',
-                'deleted_at',
-                'platform_timestamp',
-                'attempts',
-                'next_attempt_at',
-                'send_started_at',
-                'attempt_id',
-              ],
+              ...['reacted_at', 'deleted_at', 'platform_timestamp', 'attempts', 'next_attempt_at', 'send_started_at'],
+              ...['attempt_id', 'doubted_at'],
             ],
           },
+          // What was taken for a message of Meta's own inbox and turns out to be one of ours: it stands once.
+          delete: { rows: `direction = 'out' AND sent_by IS NULL` },
         },
       },
       audit: { masked },
@@ -199,6 +195,8 @@ const messages = `
     next_attempt_at timestamptz,
     attempt_id uuid,
     send_started_at timestamptz,
+    doubted_at timestamptz,
+    retry_of uuid,
     change_id xid8 NOT NULL DEFAULT pg_current_xact_id(),
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -212,7 +210,8 @@ const messages = `
     CONSTRAINT messages_kind_check CHECK (kind IN ('message', 'postback')),
     CONSTRAINT messages_sent_by_check CHECK (sent_by IN ('user', 'automation')),
     CONSTRAINT messages_status_check CHECK (status IN ('pending', 'sent', 'delivered', 'read', 'failed')),
-    CONSTRAINT messages_tag_check CHECK (tag IN ('HUMAN_AGENT')),
+    -- Meta's rule: the tag says that a person answers.
+    CONSTRAINT messages_tag_check CHECK (tag IS NULL OR tag = 'HUMAN_AGENT' AND sent_by = 'user'),
     CONSTRAINT messages_deleted_at_check CHECK (deleted_at IS NULL OR (text_sealed IS NULL AND attachments_sealed IS NULL))
   );
   COMMENT ON TABLE public.messages IS 'What was said, in the order of the platform''s time';
@@ -226,13 +225,21 @@ const messages = `
   COMMENT ON COLUMN public.messages.deleted_at IS 'When the writer took it back: what it said is gone';
   COMMENT ON COLUMN public.messages.send_started_at IS
     'Written before Meta is asked to send: while it stands and no id is known, it may have been sent';
+  COMMENT ON COLUMN public.messages.next_attempt_at IS
+    'When a worker looks at a pending one next, or until when one holds it; null for at once';
+  COMMENT ON COLUMN public.messages.attempt_id IS 'Names the claim: what another worker has claimed since is left alone';
+  COMMENT ON COLUMN public.messages.doubted_at IS
+    'Since when a pending one''s call is over and nobody knows whether it was sent: its echo may still tell';
+  COMMENT ON COLUMN public.messages.retry_of IS 'The failed message in whose place it is sent; not a key, so as to tell nothing';
   CREATE INDEX messages_conversation_id_idx ON public.messages (conversation_id, platform_timestamp, id);
   -- Which a receipt may change.
   CREATE INDEX messages_platform_timestamp_idx ON public.messages (conversation_id, platform_timestamp)
     WHERE direction = 'out' AND status IN ('sent', 'delivered');
   CREATE INDEX messages_change_id_idx ON public.messages (owner_id, change_id);
   CREATE INDEX messages_sent_by_user_id_idx ON public.messages (sent_by_user_id) WHERE sent_by_user_id IS NOT NULL;
-  CREATE INDEX messages_next_attempt_at_idx ON public.messages (next_attempt_at) WHERE status = 'pending';
+  -- Few at a time: the next of a conversation, those whose job was lost, those in doubt.
+  CREATE INDEX messages_pending_idx ON public.messages (conversation_id, created_at, id) WHERE status = 'pending';
+  CREATE UNIQUE INDEX messages_retry_of_key ON public.messages (retry_of) WHERE retry_of IS NOT NULL;
 `;
 
 const states = `
@@ -264,6 +271,25 @@ const states = `
     'The transitions of a conversation, as src/modules/messenger/conversations/conversation-states.ts has them';
   CREATE TRIGGER guard_status BEFORE UPDATE OF status ON public.conversations
     FOR EACH ROW EXECUTE FUNCTION app.guard_conversation_status();
+`;
+
+/** SECURITY DEFINER: a colleague must not see the owner's connection, only whether an answer can leave. */
+const connected = `
+  CREATE FUNCTION app.is_connected(p_conversation uuid) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT EXISTS (
+      SELECT FROM public.conversations c
+       WHERE c.id = p_conversation AND app.user_id() IN (c.owner_id, c.assigned_to)
+         AND (EXISTS (SELECT FROM public.messenger_connections m
+                       WHERE c.channel = 'messenger' AND m.owner_id = c.owner_id AND m.page_id = c.page_id AND m.is_active)
+              OR EXISTS (SELECT FROM public.doctor_instagram d
+                          WHERE d.doctor_id = c.owner_id
+                            AND c.page_id = CASE c.channel WHEN 'instagram' THEN d.instagram_page_id
+                                                           ELSE d.facebook_page_id END)))
+  $$;
+  COMMENT ON FUNCTION app.is_connected IS
+    'Whether what the caller answers in a conversation can leave. SECURITY DEFINER: the connection is its owner''s to see';
+  GRANT EXECUTE ON FUNCTION app.is_connected TO authenticated, super_admin;
 `;
 
 const changes = `

@@ -8,10 +8,12 @@ import { Audit, type RecordRead } from '../../src/kernel/audit/audit.js';
 import { Database } from '../../src/kernel/tenancy/database.js';
 import type { RequestContext } from '../../src/kernel/tenancy/request-context.js';
 import { Transactions } from '../../src/kernel/tenancy/transactions.js';
+import { signed } from '../emulators/meta/callbacks.js';
 import { Browser, newcomer, newVerifier, sdkToken } from '../support/facebook.js';
 import { type Google, startGoogle } from '../support/google.js';
 import { formOf } from '../support/imports.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
+import { insertConversation, insertMessage } from '../support/messenger.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -107,6 +109,7 @@ const traces: Record<string, string[]> = {
   logInWithFacebookToken: ['update auth.users'],
   receiveFacebookDataDeletion: [],
   receiveFacebookDeauthorization: [],
+  receiveMetaWebhook: [],
   unlinkFacebook: ['delete auth.identities'],
   resendVerification: [],
   forgotPassword: [],
@@ -195,6 +198,11 @@ const traces: Record<string, string[]> = {
   createSocialVideo: ['insert public.social_media_videos'],
   updateSocialVideo: ['update public.social_media_videos'],
   deleteSocialVideo: ['delete public.social_media_videos', 'update public.social_media_posts'],
+  updateDoctorSettings: ['insert public.doctor_settings', 'update public.doctor_settings'],
+  readConversation: ['update public.conversations'],
+  updateConversation: ['update public.conversations'],
+  pauseInstagram: ['update public.doctor_settings'],
+  resumeInstagram: ['update public.doctor_settings'],
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -218,6 +226,8 @@ const traces: Record<string, string[]> = {
   endClinicDefaultDashboard: ['delete public.clinic_default_dashboards'],
   setReportSubscriptions: ['insert public.report_subscriptions', 'insert public.report_subscriptions'],
   endReportSubscriptions: ['delete public.report_subscriptions', 'delete public.report_subscriptions'],
+  replayWebhookEvent: [],
+  replayWebhookEvents: [],
   retryJob: [],
 };
 const traced = new Set<string>();
@@ -418,6 +428,13 @@ describe('A write through the API leaves its trace', () => {
     const { dashboardId } = ids;
     const marked = await trace('setClinicDefaultDashboard', { by: owner, ids, body: { dashboardId } });
     expect(marked.events[0]).toMatchObject({ clinic_id: clinicId, organisation_id: organisationId });
+    const options = { token: owner.token, headers: { 'x-request-id': `audit-${randomUUID()}` } };
+    const other = await service.call('POST', `/clinics/${clinicId}/dashboards`, { ...options, body: board });
+    const path = `/clinics/${clinicId}/dashboards/clinic-default`;
+    await service.call('PUT', path, { ...options, body: { dashboardId: other.body.id } });
+    expect(await eventsOf(options.headers['x-request-id'])).toMatchObject([
+      { action: 'update', row_id: clinicId, changes: { dashboard_id: [dashboardId, other.body.id] } },
+    ]);
     await trace('endClinicDefaultDashboard', { by: owner, ids });
     await trace('deleteWidget', { by: owner, ids });
     await trace('deleteDashboard', { by: owner, ids });
@@ -541,12 +558,47 @@ describe('A write through the API leaves its trace', () => {
     await trace('retrySocialPost', { by, ids, body: {} });
   });
 
+  it('when somebody reads a conversation and closes it, without a word of it', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    const conversationId = await insertConversation(service.database, by.id, { unread_count: 1, clinic_id: clinicId });
+    await insertMessage(service, conversationId);
+    const read = await trace('readConversation', { by, ids: { conversationId } });
+    expect(read.events).toMatchObject([
+      { row_id: conversationId, clinic_id: clinicId, changes: { unread_count: [1, 0] } },
+    ]);
+    const closed = await trace('updateConversation', { by, ids: { conversationId }, body: { status: 'closed' } });
+    expect(closed.events).toMatchObject([{ row_id: conversationId, changes: { status: ['open', 'closed'] } }]);
+  });
+
+  it('when a doctor sets what patients are told, pauses and resumes', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    await trace('updateDoctorSettings', { by, body: { specialty: 'Surgery' } });
+    const { events } = await trace('pauseInstagram', { by, body: {} });
+    const changes = { instagram_receptionist_paused: [false, true] };
+    expect(events).toMatchObject([{ row_id: by.id, changes }]);
+    await trace('resumeInstagram', { by });
+  });
+
   it('when an admin lets a job run again', async () => {
     const [job] = await service.database.sql<{ id: string }>(
       `WITH task AS (INSERT INTO graphile_worker._private_tasks (identifier) VALUES ('nobody.does-this') RETURNING id)
        INSERT INTO graphile_worker._private_jobs (task_id, attempts, max_attempts, last_error) SELECT id, 1, 1, 'x' FROM task RETURNING id`,
     );
     await trace('retryJob', { by: admin, ids: { jobId: String(job?.id) } });
+  });
+
+  it('when Meta delivers, and an admin lets events be processed again', async () => {
+    const body = JSON.stringify({ object: 'page', entry: [] });
+    await trace('receiveMetaWebhook', {
+      headers: signed(Buffer.from(body), meta.variables.META_APP_SECRET ?? ''),
+      body,
+    });
+    const [event] = await service.database.sql<{ id: string }>(
+      `INSERT INTO webhook_events (object, page_id, lane, event_key, payload_sealed, state)
+       VALUES ('page', '1', 1, 'of the test', 'sealed', 'failed') RETURNING id`,
+    );
+    await trace('replayWebhookEvent', { by: admin, ids: { eventId: event?.id ?? '' } });
+    await trace('replayWebhookEvents', { by: admin, body: { state: 'failed' } });
   });
 
   it('whatever the route: all that write were tried above', () => {

@@ -10,7 +10,7 @@ type Incoming = Placed<'message' | 'postback' | 'deletion'>;
 interface Row {
   id: string;
   event: Incoming;
-  isDeleted: boolean;
+  deletedAt: Date | null;
 }
 
 /** What customers write, kept. In the transaction of a batch, as the service. */
@@ -32,8 +32,8 @@ export class InboxMessages {
   async keep(events: readonly Placed[]): Promise<Placed<'message' | 'postback'>[]> {
     const rows = rowsOf(events);
     const added = rows.length > 0 ? await this.insert(rows) : [];
-    await this.conversations.grow(growthOf(added, events));
-    return added.flatMap(({ event, isDeleted }) => (isDeleted || event.kind === 'deletion' ? [] : [event]));
+    await this.conversations.grow(growthOf(added));
+    return added.flatMap(({ event, deletedAt }) => (deletedAt || event.kind === 'deletion' ? [] : [event]));
   }
 
   private async insert(rows: readonly Row[]): Promise<Row[]> {
@@ -48,20 +48,20 @@ export class InboxMessages {
       values((row) => this.sealText(row)),
       values((row) => this.sealAttachments(row)),
       values(({ event }) => event.at),
-      values(({ isDeleted }) => isDeleted),
+      values(({ deletedAt }) => deletedAt),
     ]);
     const ids = new Set(inserted.map(({ id }) => id));
     return rows.filter(({ id }) => ids.has(id));
   }
 
-  private sealText({ id, event, isDeleted }: Row): string | null {
-    if (isDeleted || event.kind === 'deletion' || event.text === null) return null;
+  private sealText({ id, event, deletedAt }: Row): string | null {
+    if (deletedAt || event.kind === 'deletion' || event.text === null) return null;
     return this.texts.seal(id, event.text);
   }
 
-  private sealAttachments({ id, event, isDeleted }: Row): string | null {
+  private sealAttachments({ id, event, deletedAt }: Row): string | null {
     const attachments: Attachment[] = event.kind === 'deletion' ? [] : event.attachments;
-    return isDeleted || attachments.length === 0 ? null : this.texts.sealAttachments(id, attachments);
+    return deletedAt || attachments.length === 0 ? null : this.texts.sealAttachments(id, attachments);
   }
 }
 
@@ -70,11 +70,11 @@ function rowsOf(events: readonly Placed[]): Row[] {
   const rows = new Map<string, Row>();
   for (const event of events) {
     if (!isIncoming(event)) continue;
-    const isDeletion = event.kind === 'deletion';
+    const deletedAt = event.kind === 'deletion' ? event.at : null;
     const key = event.mid === null ? event.id : `${event.party.connected.channel} ${event.mid}`;
     const known = rows.get(key);
-    if (!known) rows.set(key, { id: uuidv7(), event, isDeleted: isDeletion });
-    else if (isDeletion) known.isDeleted = true;
+    if (!known) rows.set(key, { id: uuidv7(), event, deletedAt });
+    else if (deletedAt) known.deletedAt ??= deletedAt;
     else if (known.event.kind === 'deletion') known.event = event;
   }
   return [...rows.values()];
@@ -84,21 +84,19 @@ function isIncoming(event: Placed): event is Incoming {
   return event.kind === 'message' || event.kind === 'postback' || (event.kind === 'deletion' && !event.isOurs);
 }
 
-/** What conversations have gained, by whoever wrote. */
-function growthOf(added: readonly Row[], events: readonly Placed[]): Growth[] {
+/** What conversations have gained. Of what we wrote ourselves, its echo tells. */
+function growthOf(added: readonly Row[]): Growth[] {
   const growths = new Map<string, Growth>();
-  const grow = ({ conversationId, at }: Placed, growth: Partial<Growth>) => {
+  for (const { event, deletedAt } of added) {
+    const { conversationId, at, kind } = event;
     const before = growths.get(conversationId) ?? { conversationId, lastAt: at, customerAt: null, unread: 0 };
     growths.set(conversationId, {
       conversationId,
       lastAt: latest(before.lastAt, at),
-      customerAt: growth.customerAt ? latest(before.customerAt, growth.customerAt) : before.customerAt,
-      unread: before.unread + (growth.unread ?? 0),
+      customerAt: kind === 'deletion' ? before.customerAt : latest(before.customerAt, at),
+      unread: before.unread + (deletedAt ? 0 : 1),
     });
-  };
-  for (const { event, isDeleted } of added)
-    grow(event, event.kind === 'deletion' ? {} : { customerAt: event.at, unread: isDeleted ? 0 : 1 });
-  for (const event of events) if (event.kind === 'echo') grow(event, {});
+  }
   return [...growths.values()];
 }
 
@@ -110,9 +108,9 @@ const insertMessages = `
   INSERT INTO public.messages (id, owner_id, conversation_id, channel, direction, kind, platform_message_id, text_sealed,
                                attachments_sealed, status, platform_timestamp, deleted_at)
   SELECT g.id, g.owner_id, g.conversation_id, g.channel, 'in', g.kind, g.mid, g.text_sealed,
-         g.attachments_sealed, 'delivered', g.at, CASE WHEN g.is_deleted THEN g.at END
+         g.attachments_sealed, 'delivered', g.at, g.deleted_at
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::timestamptz[], $10::boolean[])
-           AS g (id, owner_id, conversation_id, channel, kind, mid, text_sealed, attachments_sealed, at, is_deleted)
+                $9::timestamptz[], $10::timestamptz[])
+           AS g (id, owner_id, conversation_id, channel, kind, mid, text_sealed, attachments_sealed, at, deleted_at)
       ON CONFLICT (channel, platform_message_id) DO NOTHING
   RETURNING id`;

@@ -17,10 +17,11 @@ import { InboxWorker } from './inbox-worker.js';
 import { MessageChanges } from './message-changes.js';
 import { ParticipantNames } from './participant-names.js';
 import { UnresolvedJobs } from './unresolved.jobs.js';
+import { UnresolvedEventsModule } from './unresolved-events.module.js';
 
 /** Works the inbox off: each event to its owner, in the order of its conversation. */
 @Module({
-  imports: [ConnectionsModule, ConversationsModule, LeadsModule, MetaModule, SendingModule],
+  imports: [ConnectionsModule, ConversationsModule, LeadsModule, MetaModule, SendingModule, UnresolvedEventsModule],
   providers: [
     ConversationEvents,
     EventBatches,

@@ -6,7 +6,7 @@ import { payloadPlace } from '../inbox/webhook-event.js';
 import type { DeliveredEvent, Delivery, MetaObject } from './delivery.js';
 import { keyOf, laneOf } from './event-keys.js';
 
-interface Row {
+export interface EventRow {
   id: string;
   object: MetaObject;
   pageId: string;
@@ -24,7 +24,7 @@ export class ReceivedEvents {
   ) {}
 
   /** In the order in which their ids ascend, each as it came; without those that are nested too deeply to be written. */
-  rowsOf({ object, events }: Delivery): Row[] {
+  rowsOf({ object, events }: Delivery): EventRow[] {
     return events.flatMap((event) => {
       try {
         return [this.rowOf(object, event)];
@@ -35,18 +35,18 @@ export class ReceivedEvents {
     });
   }
 
-  /** How many of them are new. */
-  async insert(rows: readonly Row[]): Promise<number> {
-    // Two deliveries at once that share events wait for each other's rows: in one order, so that neither waits for ever.
+  /** The ids of those that are new. */
+  async insert(rows: readonly EventRow[]): Promise<ReadonlySet<string>> {
+    // Two statements at once that share events wait for each other's rows: in one order, so that neither waits for ever.
     const inOrder = [...rows].sort((one, other) => (one.key < other.key ? -1 : 1));
-    const column = <Name extends keyof Row>(name: Name) => inOrder.map((row) => row[name]);
-    const inserted = await this.database.query(insertEvents, [
+    const column = <Name extends keyof EventRow>(name: Name) => inOrder.map((row) => row[name]);
+    const inserted = await this.database.query<{ id: string }>(insertEvents, [
       ...[column('id'), column('object'), column('pageId'), column('lane'), column('key'), column('sealed')],
     ]);
-    return inserted.length;
+    return new Set(inserted.map(({ id }) => id));
   }
 
-  private rowOf(object: MetaObject, delivered: DeliveredEvent): Row {
+  private rowOf(object: MetaObject, delivered: DeliveredEvent): EventRow {
     const id = uuidv7();
     const { pageId, field, event } = delivered;
     const sealed = this.vault.seal(JSON.stringify({ field, event }), payloadPlace(id));

@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { Counter } from 'prom-client';
 import { WebhookSignatures } from '../../../integrations/meta/webhook-signatures.js';
 import { Metrics } from '../../../kernel/observability/metrics.js';
-import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { InboxWake } from '../inbox/inbox-wake.js';
 import { WebhookSignatureRefused } from '../messenger.errors.js';
 import { type Delivery, readDelivery } from './delivery.js';
+import { InboxWriter } from './inbox-writer.js';
 import { ReceivedEvents } from './received-events.js';
 
 /** What became of a delivery. */
@@ -29,7 +29,7 @@ export class WebhookIntake {
   constructor(
     private readonly signatures: WebhookSignatures,
     private readonly received: ReceivedEvents,
-    private readonly transactions: Transactions,
+    private readonly writer: InboxWriter,
     private readonly inbox: InboxWake,
     metrics: Metrics,
   ) {
@@ -56,10 +56,7 @@ export class WebhookIntake {
 
   private async store(delivery: Delivery): Promise<void> {
     const rows = this.received.rowsOf(delivery);
-    const stored =
-      rows.length === 0
-        ? 0
-        : await this.transactions.runAs({ service: 'receive webhooks' }, () => this.received.insert(rows));
+    const stored = rows.length === 0 ? 0 : await this.writer.write(rows);
     if (stored > 0) this.inbox.wake();
     this.count('stored');
     this.countEvents('stored', stored);

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { MetaModule } from '../../../integrations/meta/meta.module.js';
 import { InboxModule } from '../inbox/inbox.module.js';
+import { InboxWriter } from './inbox-writer.js';
 import { ReceivedEvents } from './received-events.js';
 import { WebhookEventsController } from './webhook-events.controller.js';
 import { WebhookEventsService } from './webhook-events.service.js';
@@ -12,6 +13,6 @@ import { WebhooksController } from './webhooks.controller.js';
 @Module({
   imports: [InboxModule, MetaModule],
   controllers: [WebhooksController, WebhookEventsController],
-  providers: [ReceivedEvents, WebhookEventsService, WebhookIntake, WebhookVerification],
+  providers: [InboxWriter, ReceivedEvents, WebhookEventsService, WebhookIntake, WebhookVerification],
 })
 export class WebhooksModule {}
