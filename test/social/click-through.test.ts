@@ -183,7 +183,7 @@ describe('A doctor', () => {
     await page.click('#password button');
     await page.locator('#messages:visible').waitFor();
   });
-  const conversation = (name: string) => page.locator('#conversations button', { hasText: name });
+  const conversation = (name: string | RegExp) => page.locator('#conversations button', { hasText: name });
   const line = (text: string) => page.locator('#lines li', { hasText: text });
   const write = async (place: string, text: string) => {
     await page.selectOption('#patient select', { label: place });
@@ -215,7 +215,8 @@ describe('A doctor', () => {
     ['northside.dental (Instagram)', 'instagram', 'sent'],
   ])('reads what is written to %s as it comes, answers, and sees that it was read', async (place, channel, status) => {
     await write(place, asked);
-    await conversation(`Kim Example on ${channel}`).click();
+    // Meta is asked for the name of a new one; until it has told it, the conversation stands there without.
+    await conversation(new RegExp(`^(Kim Example|Somebody) on ${channel}`)).click();
     await line(asked).waitFor();
     await page.fill('#reply textarea', answered);
     await page.click('#reply button');

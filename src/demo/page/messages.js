@@ -60,9 +60,13 @@ function drawConversations() {
   );
 }
 
+function drawParticipant() {
+  find('participant').textContent = shown.get(openId)?.participantName ?? 'Somebody';
+}
+
 async function openConversation(id) {
   openId = id;
-  find('participant').textContent = shown.get(id)?.participantName ?? 'Somebody';
+  drawParticipant();
   const { data } = await call('GET', `/messenger/conversations/${id}/messages`);
   find('lines').replaceChildren(...data.toReversed().map(lineOf));
   show('conversation');
@@ -102,6 +106,7 @@ async function heard(name, data) {
   if (name === 'conversation') {
     shown.set(data.id, data);
     drawConversations();
+    drawParticipant();
   }
   if (name === 'message' && data.conversationId === openId) drawLine(data);
 }
