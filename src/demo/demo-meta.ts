@@ -27,17 +27,8 @@ export async function startDemoMeta(config: Config): Promise<DemoMeta | undefine
   // Its stdin ends with this process, whatever ends it: then the emulator ends, too.
   const child = spawn(process.execPath, [program, '--until-stdin-ends'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const url = await addressOf(child);
-<<<<<<< HEAD
   const meta = settingsFor(config, url);
   await introducePatients(url);
-=======
-  const meta = {
-    ...{ ...config.meta, ...app, graphUrl: url, dialogUrl: url, instagramUrl: url, allowsPrivateMedia: true },
-    connectRedirectUrl: `${config.publicUrl}/demo`,
-    // Made anew each time: there is none that is known beforehand, not even here.
-    webhookVerifyToken: config.meta.webhookVerifyToken ?? randomBytes(24).toString('hex'),
-  };
->>>>>>> 1245a8d986cd177bb97221f2e5c54d756bc9d23e
   return {
     url,
     config: { ...config, meta },
@@ -53,7 +44,8 @@ function settingsFor(config: Config, url: string) {
   const page = `${config.publicUrl}/demo`;
   return {
     ...{ ...config.meta, ...app, graphUrl: url, dialogUrl: url, instagramUrl: url, allowsPrivateMedia: true },
-    webhookVerifyToken: randomBytes(24).toString('base64url'),
+    // Made anew each time: there is none that is known beforehand, not even here.
+    webhookVerifyToken: config.meta.webhookVerifyToken ?? randomBytes(24).toString('hex'),
     connectRedirectUrl: page,
     messengerSettingsUrl: `${page}?of=page`,
     doctorSettingsUrl: `${page}?of=instagram`,
