@@ -13,6 +13,7 @@ import { Browser, newcomer, newVerifier, sdkToken } from '../support/facebook.js
 import { type Google, startGoogle } from '../support/google.js';
 import { formOf } from '../support/imports.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
+import { insertConversation, insertMessage } from '../support/messenger.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -198,6 +199,8 @@ const traces: Record<string, string[]> = {
   updateSocialVideo: ['update public.social_media_videos'],
   deleteSocialVideo: ['delete public.social_media_videos', 'update public.social_media_posts'],
   updateDoctorSettings: ['insert public.doctor_settings', 'update public.doctor_settings'],
+  readConversation: ['update public.conversations'],
+  updateConversation: ['update public.conversations'],
   pauseInstagram: ['update public.doctor_settings'],
   resumeInstagram: ['update public.doctor_settings'],
   createProvider: ['insert public.providers'],
@@ -553,6 +556,18 @@ describe('A write through the API leaves its trace', () => {
     await trace('publishSocialPost', { by, ids });
     ids.postId = await insertPost(service.database, socialAccountId, { ...words, status: 'failed' });
     await trace('retrySocialPost', { by, ids, body: {} });
+  });
+
+  it('when somebody reads a conversation and closes it, without a word of it', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    const conversationId = await insertConversation(service.database, by.id, { unread_count: 1, clinic_id: clinicId });
+    await insertMessage(service, conversationId);
+    const read = await trace('readConversation', { by, ids: { conversationId } });
+    expect(read.events).toMatchObject([
+      { row_id: conversationId, clinic_id: clinicId, changes: { unread_count: [1, 0] } },
+    ]);
+    const closed = await trace('updateConversation', { by, ids: { conversationId }, body: { status: 'closed' } });
+    expect(closed.events).toMatchObject([{ row_id: conversationId, changes: { status: ['open', 'closed'] } }]);
   });
 
   it('when a doctor sets what patients are told, pauses and resumes', async () => {

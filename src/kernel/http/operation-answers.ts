@@ -21,7 +21,7 @@ const furtherContent = 'x-further-content';
 
 function success(options: OperationOptions): ResponseOptions {
   if (options.redirects) return sentOn;
-  const described = { status: statusOf(options), description: 'Done.' };
+  const described = { status: statusOf(options), description: 'Done.', ...(options.setsCookie && withSetCookie) };
   if (options.text) return { ...described, content: { 'text/plain': { schema: { type: 'string' } } } };
   const body = options.answers && { standardSchema: options.answers };
   if (!options.streams) return { ...described, ...body };
@@ -31,6 +31,10 @@ function success(options: OperationOptions): ResponseOptions {
   const completed = { ...described, ...body, [furtherContent]: content };
   return completed;
 }
+
+const withSetCookie = {
+  headers: { 'Set-Cookie': { description: 'Only this browser can go on from here.', schema: { type: 'string' } } },
+} as const;
 
 const sentOn = {
   status: 302,

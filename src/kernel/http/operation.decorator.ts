@@ -52,6 +52,8 @@ export interface OperationOptions {
   rawBody?: RawBodyOptions;
   /** Answers text in place of JSON: the handler returns it, and `answers` is a schema of strings. */
   text?: boolean;
+  /** The handler may return its body through `withCookie`: the answer binds what comes later to this browser. */
+  setsCookie?: boolean;
   /** For a browser that navigates: the handler returns a `Redirect`, and may write although it is a GET. */
   redirects?: boolean;
   /** Usable before the caller's address is verified. */
@@ -74,7 +76,7 @@ export interface OperationOptions {
 export function Operation(options: OperationOptions): MethodDecorator {
   const status = statusOf(options);
   // An unread body cannot be compared, and a stream cannot be stored: neither could be replayed.
-  if (options.idempotent && (options.uploads || options.streams))
+  if (options.idempotent && (options.uploads || options.streams || options.setsCookie))
     throw new Error(
       `${options.id}: an Idempotency-Key needs a body that can be compared and an answer that can be stored.`,
     );

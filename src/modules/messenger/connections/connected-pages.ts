@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
 import type { MessagingChannel } from '../../../integrations/meta/meta-messaging.js';
+import { asRefusal } from '../../../kernel/http/problem-mapping.js';
 import { SealBroken } from '../../../kernel/secrets/vault.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { NotConnected } from '../messenger.errors.js';
+import { ConnectionHealth } from './health/connection-health.js';
 import { MessengerTokens, type TokenHolder } from './messenger-tokens.js';
 
 /** Whose messages a page or account gets, as conversations name it. */
@@ -39,6 +42,7 @@ export class ConnectedPages {
     private readonly transactions: Transactions,
     private readonly database: Database,
     private readonly tokens: MessengerTokens,
+    private readonly health: ConnectionHealth,
   ) {}
 
   /**
@@ -55,7 +59,8 @@ export class ConnectedPages {
   }
 
   /**
-   * Makes calls with the token of an active connection; no transaction of this is open meanwhile.
+   * Makes calls with the token of an active connection; no transaction of this is open meanwhile. When Meta does not take
+   * the token any more, the connection is in error and its owner hears of it, before the failure goes on to the caller.
    *
    * @throws NotConnected where nothing is connected any more, or the token does not open
    * @throws MetaFailure of the work
@@ -64,16 +69,28 @@ export class ConnectedPages {
     const held = await this.read(of);
     if (!held) throw new NotConnected();
     const { holder, rowId, sealed, ...connected } = held;
-    return work({ ...connected, token: this.open(holder, rowId, sealed) });
+    try {
+      return await work({ ...connected, token: this.open(holder, rowId, sealed) });
+    } catch (error) {
+      if (error instanceof MetaFailure && error.kind === 'token-invalid') await this.noteDeadToken(held);
+      throw error;
+    }
   }
 
   /** A message was taken there. Written down as the owner, at most once a minute. */
   async noteSuccess({ ownerId, channel, pageId }: ConnectedPlace): Promise<void> {
     const values = [ownerId, pageId];
-    await this.transactions.runAs({ user: ownerId, reason: 'check Messenger health' }, async () => {
+    const note = async () => {
       const isOnPage = channel === 'messenger' && (await this.database.first(findOnPage, values)) !== undefined;
       await this.database.query(isOnPage ? noteOnPage : noteOnAccount, values);
-    });
+    };
+    await unlessDisabled(() => this.transactions.runAs({ user: ownerId, reason: 'check Messenger health' }, note));
+  }
+
+  /** The channel tells in which table the row stands: a doctor's account also answers what is written to its page. */
+  private noteDeadToken({ holder, ownerId, rowId, sealed }: HeldToken): Promise<void> {
+    const channel = holder === 'connection' ? 'messenger' : 'instagram';
+    return unlessDisabled(() => this.health.noteDeadToken({ channel, ownerId, id: rowId }, sealed));
   }
 
   private read({ ownerId, channel, pageId }: ConnectedPlace): Promise<HeldToken | undefined> {
@@ -88,6 +105,15 @@ export class ConnectedPages {
     } catch (error) {
       throw error instanceof SealBroken ? new NotConnected() : error;
     }
+  }
+}
+
+/** As an owner who was disabled nothing can be written down; what it was about happened all the same. */
+async function unlessDisabled(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    asRefusal(error);
   }
 }
 

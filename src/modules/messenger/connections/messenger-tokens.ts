@@ -10,7 +10,9 @@ const columns = {
   doctor: { table: 'public.doctor_instagram', column: 'instagram_access_token_sealed' },
   pending: { table: 'public.messenger_pending_connections', column: 'access_token_sealed' },
 };
-for (const column of Object.values(columns)) declareSealedColumn(column);
+declareSealedColumn({ ...columns.connection, resealedBy: 'app.reseal_connection_token' });
+declareSealedColumn({ ...columns.doctor, idColumn: 'doctor_id', resealedBy: 'app.reseal_instagram_token' });
+declareSealedColumn(columns.pending);
 
 /** The tokens at rest, sealed and opened here alone, for the length of a call; no route ever answers one. */
 @Injectable()
