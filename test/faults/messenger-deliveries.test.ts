@@ -29,7 +29,7 @@ let inbox: Inbox;
 let page: Practice;
 let account: Practice;
 const workers: ServiceProcess[] = [];
-let written: { mid: string; participantId: string }[] = [];
+const written: { mid: string; participantId: string }[] = [];
 
 beforeAll(async () => {
   [server, meta] = await Promise.all([startOwnServer(), startMeta()]);
