@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +8,7 @@ import type { Config } from '../kernel/config/config.js';
 const program = fileURLToPath(new URL('../../../test/emulators/meta/main.ts', import.meta.url));
 
 /** The app that the emulator knows from the start. */
-const app = { appId: 'emulator-app', appSecret: 'emulator-secret' };
+const app = { appId: 'emulator-app', appSecret: 'emulator-secret', appSecrets: ['emulator-secret'] };
 
 /** Meta as a process of its own, for the demo alone: nothing that happens there reaches Facebook or Instagram. */
 export interface DemoMeta {
@@ -26,6 +27,8 @@ export async function startDemoMeta(config: Config): Promise<DemoMeta | undefine
   const meta = {
     ...{ ...config.meta, ...app, graphUrl: url, dialogUrl: url, instagramUrl: url, allowsPrivateMedia: true },
     connectRedirectUrl: `${config.publicUrl}/demo`,
+    // Made anew each time: there is none that is known beforehand, not even here.
+    webhookVerifyToken: config.meta.webhookVerifyToken ?? randomBytes(24).toString('hex'),
   };
   return {
     url,

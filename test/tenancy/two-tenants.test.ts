@@ -46,6 +46,7 @@ const fieldValues = {
   startDate: '2026-02-01',
   targetFormula: 'last_value + 1',
   targetValue: '5000',
+  text: 'Said by the test',
   phone: undefined,
   avatarUrl: undefined,
   locale: 'en',
