@@ -19,7 +19,7 @@ server.post('/webhooks/meta', async ({ headers, body }, reply) => {
   if (!timingSafeEqual(createHmac('sha256', secret).update(body).digest(), given)) return reply.status(401).send();
   const { object, entry } = JSON.parse(body.toString('utf8'));
   const events = entry.flatMap(({ id, messaging }) => messaging.map((event) => ({ id, event })));
-  const column = (valueOf) => events.map(valueOf);
+  const column = (pick) => events.map(pick);
   await pool.query({
     name,
     text: insert,

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { signed, styled } from '../emulators/meta/callbacks.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { captureLog } from '../support/probe.js';
@@ -131,6 +132,23 @@ describe('A delivery', () => {
     expect(await mids()).toEqual([...broken.map((_, n) => `m_${n + 1}`), 'm_last']);
   });
 
+  it('that cannot be written spoils none of those that are written together with it', async () => {
+    await service.database.sql(`
+      CREATE FUNCTION refuse_page() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW.page_id = '666' THEN RAISE 'not this one'; END IF; RETURN NEW; END $$;
+      CREATE TRIGGER refuse_page BEFORE INSERT ON webhook_events FOR EACH ROW EXECUTE FUNCTION refuse_page()`);
+    try {
+      const pages = Array.from({ length: 24 }, (_, n) => (n % 6 === 3 ? '666' : page));
+      const answers = await Promise.all(
+        pages.map((id, n) => webhook.deliver(ofPage(entryOf(page, said(`m_${n}`)), entryOf(id, said(`n_${n}`))))),
+      );
+      expect(answers.map(({ status }) => status)).toEqual(pages.map((id) => (id === '666' ? 500 : 200)));
+      expect(await webhook.kept()).toHaveLength(40);
+    } finally {
+      await service.database.sql('DROP FUNCTION refuse_page CASCADE');
+    }
+  });
+
   it('that is nested without end does not stop the service, nor its neighbours', async () => {
     const deep = `${'{"a":['.repeat(60_000)}1${']}'.repeat(60_000)}`;
     const entry = `{"id":"${page}","messaging":[${JSON.stringify(said('m_1'))},{"message":${deep}},${JSON.stringify(said('m_2'))}]}`;
@@ -214,7 +232,54 @@ describe('An event that comes again', () => {
     expect(new Set(await mids()).size).toBe(200);
     expect(await webhook.kept()).toHaveLength(200);
   });
+
+  it('is written in the order of the keys, so that no two deliveries wait for each other', async () => {
+    await webhook.deliver(ofPage(entryOf(page, said('m_1'), said('m_2'))));
+    const [low = '', high = ''] = (await webhook.kept()).map(({ event_key }) => event_key).sort();
+    const inOrder = (await webhook.kept()).sort((one, next) => (one.event_key < next.event_key ? 1 : -1));
+    await service.database.sql('DELETE FROM webhook_events');
+    const before = await undone();
+    const client = new pg.Client(service.database.adminUrl);
+    await client.connect();
+    const hold = (key: string) =>
+      client.query(
+        `INSERT INTO webhook_events (object, page_id, lane, event_key, payload_sealed) VALUES ('page', '1', 1, $1, 'x')`,
+        [key],
+      );
+    try {
+      await client.query('BEGIN');
+      await hold(low);
+      const answer = webhook.deliver(ofPage(entryOf(page, ...inOrder.map(({ payload }) => payload.event))));
+      await waitsForLock();
+      // Had the delivery written this one before it came to the other, each would wait for the other now.
+      await hold(high);
+      await client.query('ROLLBACK');
+      expect(await answer).toEqual(taken);
+    } finally {
+      await client.end();
+    }
+    expect(await webhook.kept()).toHaveLength(2);
+    // A deadlock would be tried again, and be seen in this alone.
+    expect(await undone()).toBe(before);
+  });
 });
+
+/** Transactions that were rolled back since the service was started. */
+async function undone(): Promise<number> {
+  const { text } = await service.call('GET', '//metrics');
+  return Number(/^polyclinic_transactions_total\{outcome="rolled-back"\} (\d+)$/m.exec(text)?.[1] ?? 0);
+}
+
+async function waitsForLock(): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    const waiting = await service.database.sql(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    if (waiting.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error('Nobody waits.');
+}
 
 describe('Events of one conversation', () => {
   it('share a lane, whoever of the two wrote and whichever id Meta names; others have another', async () => {
