@@ -93,7 +93,8 @@ export class CreateMessengerConnections1795219205000 implements MigrationInterfa
   }
 }
 
-const masked = ['page_access_token_sealed', 'facebook_user_id'];
+/** Who asks Meta to be forgotten is in no line of the log: neither as Meta knows them, nor by a name of theirs. */
+const masked = ['page_access_token_sealed', 'facebook_user_id', 'page_name'];
 
 const changing = [
   ...['page_name', 'facebook_user_id', 'connected_at', 'is_active', 'health_level', 'health_error_code'],

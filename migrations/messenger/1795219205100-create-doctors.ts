@@ -79,7 +79,8 @@ export class CreateDoctors1795219205100 implements MigrationInterface {
   }
 }
 
-const masked = ['instagram_access_token_sealed', 'facebook_user_id'];
+/** As those of a page's connection. */
+const masked = ['instagram_access_token_sealed', 'facebook_user_id', 'instagram_username', 'facebook_page_name'];
 
 const instagram = `
   CREATE TABLE public.doctor_instagram (

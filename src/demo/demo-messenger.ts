@@ -105,14 +105,13 @@ class Practice {
     const id = uuidv7();
     const place = { table: 'public.comment_leads', column: 'comment_sealed', rowId: id };
     const { instagram } = this.atMeta;
-    const reply = (isSent: boolean, kind: string) => (isSent ? ['sent', `demo-${kind}-${id}`] : [null, null]);
     await this.client.query(newLead, [
       ...[id, this.doctorId, this.clinicId, instagram, `17990${instagram.slice(6)}${number}`],
       ...[`18050${instagram.slice(6)}${number}`, `12388${instagram.slice(6)}${number}`],
       ...[lead.username, this.vault.seal(lead.text, place), lead.state, lead.hoursAgo],
-      ...reply(lead.isAnsweredPublicly, 'reply'),
-      ...reply(lead.isAnsweredPrivately, 'message'),
     ]);
+    for (const kind of lead.replies)
+      await this.client.query(newReply, [this.doctorId, id, kind, `demo-${kind}-${id}`, lead.hoursAgo]);
   }
 }
 
@@ -156,5 +155,9 @@ const newMessage = `
 
 const newLead = `
   INSERT INTO public.comment_leads (id, owner_id, clinic_id, page_id, media_id, comment_id, commenter_id, username,
-    comment_sealed, state, commented_at, public_reply_status, public_reply_id, private_reply_status, private_reply_id)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() - $11 * interval '1 hour', $12, $13, $14, $15)`;
+    comment_sealed, state, commented_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now() - $11 * interval '1 hour')`;
+
+const newReply = `
+  INSERT INTO public.comment_replies (owner_id, lead_id, kind, status, platform_id, asked_at, sent_at)
+  VALUES ($1, $2, $3, 'sent', $4, now() - $5 * interval '1 hour', now() - $5 * interval '1 hour')`;

@@ -7,7 +7,10 @@ import type { Config } from '../kernel/config/config.js';
 const program = fileURLToPath(new URL('../../../test/emulators/meta/main.ts', import.meta.url));
 
 /** The app that the emulator knows from the start. */
-const app = { appId: 'emulator-app', appSecret: 'emulator-secret' };
+const app = { appId: 'emulator-app', appSecret: 'emulator-secret', appSecrets: ['emulator-secret'] };
+
+/** Of the webhook, where the installation has none. Only a demo has one that is known. */
+const verifyToken = 'emulator-verify-token';
 
 /** Meta as a process of its own, for the demo alone: nothing that happens there reaches Facebook or Instagram. */
 export interface DemoMeta {
@@ -26,6 +29,7 @@ export async function startDemoMeta(config: Config): Promise<DemoMeta | undefine
   const meta = {
     ...{ ...config.meta, ...app, graphUrl: url, dialogUrl: url, instagramUrl: url, allowsPrivateMedia: true },
     connectRedirectUrl: `${config.publicUrl}/demo`,
+    webhookVerifyToken: config.meta.webhookVerifyToken ?? verifyToken,
   };
   return {
     url,

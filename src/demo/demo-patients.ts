@@ -93,18 +93,18 @@ export const demoConversations: readonly Conversation[] = [
 export const demoLeads = [
   {
     ...{ username: 'mila.anders', text: 'How do I book with you?', state: 'new', hoursAgo: 2 },
-    ...{ isAnsweredPublicly: false, isAnsweredPrivately: false },
+    replies: [],
   },
   {
     ...{ username: 'theo.k', text: 'Any appointment before Christmas?', state: 'new', hoursAgo: 9 },
-    ...{ isAnsweredPublicly: true, isAnsweredPrivately: false },
+    replies: ['public'],
   },
   {
     ...{ username: 'ines.moreau', text: 'Price for a check-up, please 🙏', state: 'contacted', hoursAgo: 30 },
-    ...{ isAnsweredPublicly: true, isAnsweredPrivately: true },
+    replies: ['public', 'private'],
   },
   {
     ...{ username: 'sunny.deals', text: 'Book your followers here!!!', state: 'dismissed', hoursAgo: 75 },
-    ...{ isAnsweredPublicly: false, isAnsweredPrivately: false },
+    replies: [],
   },
 ] as const;

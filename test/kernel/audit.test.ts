@@ -13,7 +13,7 @@ import { Browser, newcomer, newVerifier, sdkToken } from '../support/facebook.js
 import { type Google, startGoogle } from '../support/google.js';
 import { formOf } from '../support/imports.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
-import { insertConversation, insertMessage } from '../support/messenger.js';
+import { insertConversation, insertInstagram, insertLead, insertMessage } from '../support/messenger.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -201,6 +201,9 @@ const traces: Record<string, string[]> = {
   updateDoctorSettings: ['insert public.doctor_settings', 'update public.doctor_settings'],
   readConversation: ['update public.conversations'],
   updateConversation: ['update public.conversations'],
+  updateLead: ['update public.comment_leads'],
+  replyToLeadPublicly: ['insert public.comment_replies'],
+  replyToLeadPrivately: ['insert public.comment_replies'],
   pauseInstagram: ['update public.doctor_settings'],
   resumeInstagram: ['update public.doctor_settings'],
   createProvider: ['insert public.providers'],
@@ -568,6 +571,21 @@ describe('A write through the API leaves its trace', () => {
     ]);
     const closed = await trace('updateConversation', { by, ids: { conversationId }, body: { status: 'closed' } });
     expect(closed.events).toMatchObject([{ row_id: conversationId, changes: { status: ['open', 'closed'] } }]);
+  });
+
+  it('when somebody who commented is replied to and dismissed, without a word of it', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    const { pageId } = await insertInstagram(service, demoAddress('provider', 'northside'));
+    const ids = { leadId: await insertLead(service.database, by.id, { page_id: pageId, clinic_id: clinicId }) };
+    for (const id of ['replyToLeadPublicly', 'replyToLeadPrivately']) {
+      const { events } = await trace(id, { by, ids, body: { text: 'an unmistakable reply' } });
+      expect(events).toMatchObject([{ changes: { lead_id: [null, ids.leadId], status: [null, 'pending'] } }]);
+      expect(JSON.stringify(events)).not.toMatch(/unmistakable|v1\./);
+    }
+    const { events } = await trace('updateLead', { by, ids, body: { state: 'dismissed' } });
+    expect(events).toMatchObject([
+      { row_id: ids.leadId, clinic_id: clinicId, changes: { state: ['new', 'dismissed'] } },
+    ]);
   });
 
   it('when a doctor sets what patients are told, pauses and resumes', async () => {

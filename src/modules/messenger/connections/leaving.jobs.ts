@@ -23,15 +23,21 @@ export class LeavingJobs {
   @JobHandler(leaveJob, { payload: Left, maxAttempts: 12 })
   async leave({ pageId, accountId, facebookUserId }: Left): Promise<void> {
     if (accountId && !(await this.find('instagram', accountId))) await this.subscriptions.end(accountId);
-    if (!(await this.find('page', pageId))) await this.leavePage(pageId);
+    await this.leavePage(pageId);
     if (facebookUserId && !(await this.holders.isNeeded(facebookUserId))) await this.withdraw(facebookUserId);
   }
 
-  /** Somebody may connect the page between the question and Meta's answer: then it is subscribed anew. */
+  /**
+   * Somebody may connect the page again while Meta is told, and what Meta did not answer in time it may carry out later:
+   * whoever is connected in the end is subscribed once more.
+   */
   private async leavePage(pageId: string): Promise<void> {
-    await this.subscriptions.end(pageId);
+    if (!(await this.find('page', pageId))) await this.subscriptions.end(pageId);
     const connected = await this.find('page', pageId);
-    if (connected) await this.pages.withToken(connected, ({ token }) => this.subscriptions.ofPage(token, pageId));
+    if (!connected) return;
+    const subscribe = () =>
+      this.pages.withToken(connected, ({ token }) => this.subscriptions.ofPage(token, connected.pageId));
+    await unlessGone(subscribe);
   }
 
   private async find(object: 'page' | 'instagram', id: string): Promise<Connected | undefined> {
