@@ -40,7 +40,9 @@ export async function connectDoctor(
     'code',
   );
   const { accessToken } = await login.extend((await login.exchange({ code: code ?? '', redirectUri })).accessToken);
-  const [page] = await service.application.get(MetaPages, { strict: false }).list(accessToken);
+  const pages = service.application.get(MetaPages, { strict: false });
+  const [page] = await pages.list(accessToken);
+  await pages.subscribe(page?.accessToken ?? '', pageId, ['messages', 'message_echoes']);
   const { doctorId } = await insertInstagram(service, email, {
     ...{ token: page?.accessToken ?? '', instagram_page_id: instagramId, facebook_page_id: pageId },
     instagram_username: username,

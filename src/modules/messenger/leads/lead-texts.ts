@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { lengthOfText, longestText } from '../../../integrations/meta/meta-messaging.js';
-import { isKeyword } from './keyword-matching.js';
 
 /** Texts of people, of several lines. */
 const Text = z
@@ -18,9 +17,3 @@ export const PrivateReplyText = Text.refine(
   (text) => lengthOfText('instagram', text) <= longestText.instagram,
   `is longer than ${longestText.instagram} bytes of UTF-8`,
 ).meta({ description: `At most ${longestText.instagram} bytes of UTF-8.` });
-
-/** The words of a comment that make a lead of it; the installation's own where there are none. */
-export const LeadKeywords = z
-  .array(z.string().trim().min(1).max(60).refine(isKeyword, 'holds nothing to look for'))
-  .max(100)
-  .meta({ description: 'Words or phrases; with `*` at its end one finds every word that begins so.' });
