@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { describeDemo, seedDemo } from './demo/demo.js';
+import { seedDemoMessenger } from './demo/demo-messenger.js';
 import { type DemoMeta, startDemoMeta } from './demo/demo-meta.js';
 import { seedDemoMetrics } from './demo/demo-metrics.js';
 import { serveDemoPage } from './demo/demo-page.js';
@@ -55,6 +56,7 @@ async function seedEverything(config: Config): Promise<void> {
   await seedDemo(config);
   await seedDemoMetrics(config);
   await seedDemoSocial(config);
+  await seedDemoMessenger(config);
 }
 
 async function open(config: Config, meta: DemoMeta | undefined): Promise<NestFastifyApplication> {
@@ -62,6 +64,7 @@ async function open(config: Config, meta: DemoMeta | undefined): Promise<NestFas
   try {
     if (meta) await serveDemoPage(application, meta.url);
     await listen(application, config);
+    await meta?.tellService(await application.getUrl());
   } catch (error) {
     await application.close();
     throw error;

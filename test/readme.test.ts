@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { seedDemoMessenger } from '../src/demo/demo-messenger.js';
 import { seedDemoMetrics } from '../src/demo/demo-metrics.js';
 import { seedDemoSocial } from '../src/demo/demo-social.js';
 import { type Meta, startMeta } from './support/meta.js';
@@ -33,6 +34,7 @@ async function walk(page: string): Promise<string> {
   try {
     await seedDemoMetrics(service.config);
     await seedDemoSocial(service.config);
+    await seedDemoMessenger(service.config);
     const script = `set -euo pipefail\n${walkOf(page)}`;
     const addresses = { API: `${service.url}/api/v1`, META: meta.url };
     const env = { PATH: process.env.PATH, OUTBOX: service.config.mail.outboxDir, ...addresses };

@@ -15,12 +15,14 @@ export class CreateMessengerConnections1795219205000 implements MigrationInterfa
     await this.declareAuthorizations(queryRunner);
     await this.declarePendingConnections(queryRunner);
     await this.declareConnections(queryRunner);
-    await queryRunner.query(oneActive);
-    await queryRunner.query(ownerOfPage);
+    for (const part of [oneActive, ownerOfPage, resealing, sessionsForService, quietAudit])
+      await queryRunner.query(part);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
+      REVOKE SELECT (id, revoked_at) ON auth.sessions FROM service_role;
+      DROP FUNCTION app.reseal_connection_token(uuid, text, text);
       DROP FUNCTION public.get_owner_by_page_id(text);
       DROP TABLE public.messenger_connections;
       DROP FUNCTION public.deactivate_old_messenger_connections();
@@ -76,6 +78,8 @@ export class CreateMessengerConnections1795219205000 implements MigrationInterfa
       select: { rows: ownRows('owner_id'), columns: visible },
       insert: { rows: insert, columns: made },
       update: { rows: ownRows('owner_id'), columns: ['page_access_token_sealed', ...changing] },
+      // For another clinic it is another connection.
+      delete: { rows: ownRows('owner_id') },
     });
     await declareAccess(queryRunner, {
       table: 'public.messenger_connections',
@@ -84,10 +88,13 @@ export class CreateMessengerConnections1795219205000 implements MigrationInterfa
         super_admin: own(ownRows('owner_id')),
         service_role: { select: { rows: everyRow } },
       },
-      audit: { clinic: 'clinic_id', masked: ['page_access_token_sealed', 'facebook_user_id'] },
+      audit: { clinic: 'clinic_id', masked },
     });
   }
 }
+
+/** Who asks Meta to be forgotten is in no line of the log: neither as Meta knows them, nor by a name of theirs. */
+const masked = ['page_access_token_sealed', 'facebook_user_id', 'page_name'];
 
 const changing = [
   ...['page_name', 'facebook_user_id', 'connected_at', 'is_active', 'health_level', 'health_error_code'],
@@ -221,4 +228,36 @@ const ownerOfPage = `
   $$;
   COMMENT ON FUNCTION public.get_owner_by_page_id IS 'Who answers at a page now; null for a page that nobody has connected';
   GRANT EXECUTE ON FUNCTION public.get_owner_by_page_id TO service_role;
+`;
+
+/**
+ * SECURITY DEFINER: a key is rotated by the service, which may not write here, and for owners, too, as whom nothing can run
+ * because their account is disabled. It exchanges a text for a text, and only for who knows the one that stands there.
+ */
+const resealing = `
+  CREATE FUNCTION app.reseal_connection_token(p_row uuid, p_was text, p_sealed text) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    WITH exchanged AS (
+      UPDATE public.messenger_connections SET page_access_token_sealed = p_sealed
+       WHERE id = p_row AND page_access_token_sealed = p_was RETURNING id
+    )
+    SELECT EXISTS (SELECT FROM exchanged)
+  $$;
+  COMMENT ON FUNCTION app.reseal_connection_token IS
+    'For the rotation of keys. SECURITY DEFINER: the service may not write connections';
+  GRANT EXECUTE ON FUNCTION app.reseal_connection_token TO service_role;
+`;
+
+/** Whether the session in which a consent was begun is still there when the browser comes back without a token. */
+const sessionsForService = `
+  GRANT SELECT (id, revoked_at) ON auth.sessions TO service_role;
+`;
+
+/** What is noted each time that a message is sent or Meta is asked would bury what people changed. */
+const quietAudit = `
+  DROP TRIGGER audit_update ON public.messenger_connections;
+  CREATE TRIGGER audit_update AFTER UPDATE ON public.messenger_connections
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
+    WHEN (coalesce(current_setting('app.route', true), '') <> 'check Messenger health')
+    EXECUTE FUNCTION audit.record('clinic_id', '', '${masked.join(',')}');
 `;

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { auditByKey } from '../support/audit-by-key.js';
 import { activeClinicRows, both, declareAccess, either, everyRow, ownRows } from '../support/declare-access.js';
 import { touchUpdatedAt } from '../support/touch-updated-at.js';
 
@@ -14,11 +15,13 @@ export class CreateDoctors1795219205100 implements MigrationInterface {
     for (const table of ['doctor_instagram', 'doctor_settings']) await touchUpdatedAt(queryRunner, `public.${table}`);
     await this.declareInstagram(queryRunner);
     await this.declareSettings(queryRunner);
-    await queryRunner.query(onePlace);
+    for (const part of [onePlace, resealing, forgetting, quietAudit]) await queryRunner.query(part);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(`
+      DROP FUNCTION app.forget_messenger_user(text);
+      DROP FUNCTION app.reseal_instagram_token(uuid, text, text);
       DROP TRIGGER guard_page_claim ON public.messenger_connections;
       DROP TABLE public.doctor_settings;
       DROP TABLE public.doctor_instagram;
@@ -45,8 +48,10 @@ export class CreateDoctors1795219205100 implements MigrationInterface {
     await declareAccess(queryRunner, {
       table: 'public.doctor_instagram',
       access: { authenticated: own(admitted), service_role: { select: { rows: everyRow } } },
-      audit: { clinic: 'clinic_id', masked: ['instagram_access_token_sealed', 'facebook_user_id'] },
+      // By its own key, below.
+      audit: false,
     });
+    await auditByKey(queryRunner, 'public.doctor_instagram', 'doctor_id', { clinic: 'clinic_id', masked });
   }
 
   private async declareSettings(queryRunner: QueryRunner): Promise<void> {
@@ -67,10 +72,15 @@ export class CreateDoctors1795219205100 implements MigrationInterface {
         },
         service_role: { select: { rows: everyRow } },
       },
-      audit: {},
+      // By its own key, below.
+      audit: false,
     });
+    await auditByKey(queryRunner, 'public.doctor_settings', 'doctor_id');
   }
 }
+
+/** As those of a page's connection. */
+const masked = ['instagram_access_token_sealed', 'facebook_user_id', 'instagram_username', 'facebook_page_name'];
 
 const instagram = `
   CREATE TABLE public.doctor_instagram (
@@ -204,4 +214,46 @@ const onePlace = `
     'One account, one place to answer. SECURITY DEFINER: whose it is must not be seen';
   CREATE TRIGGER guard_instagram_claim BEFORE INSERT OR UPDATE OF instagram_page_id, facebook_page_id
     ON public.doctor_instagram FOR EACH ROW EXECUTE FUNCTION app.guard_instagram_claim();
+`;
+
+/** SECURITY DEFINER, as `app.reseal_connection_token` is and for its reasons. */
+const resealing = `
+  CREATE FUNCTION app.reseal_instagram_token(p_row uuid, p_was text, p_sealed text) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    WITH exchanged AS (
+      UPDATE public.doctor_instagram SET instagram_access_token_sealed = p_sealed
+       WHERE doctor_id = p_row AND instagram_access_token_sealed = p_was RETURNING doctor_id
+    )
+    SELECT EXISTS (SELECT FROM exchanged)
+  $$;
+  COMMENT ON FUNCTION app.reseal_instagram_token IS
+    'For the rotation of keys. SECURITY DEFINER: the service may not write doctors'' accounts';
+  GRANT EXECUTE ON FUNCTION app.reseal_instagram_token TO service_role;
+`;
+
+/**
+ * SECURITY DEFINER: who asks Meta to be forgotten is forgotten here, also where the owner's account is disabled, so that
+ * nothing can run as them. Of a page's connection the row stays for its conversations, without whose it was at Meta.
+ */
+const forgetting = `
+  CREATE FUNCTION app.forget_messenger_user(p_facebook_user text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = '' AS $$
+    DELETE FROM public.doctor_instagram WHERE facebook_user_id = p_facebook_user;
+    DELETE FROM public.messenger_pending_connections WHERE facebook_user_id = p_facebook_user;
+    UPDATE public.messenger_connections
+       SET is_active = false, facebook_user_id = NULL, page_name = 'deleted', health_level = 'unknown',
+           health_error_code = NULL, health_checked_at = NULL, health_mailed_at = NULL
+     WHERE facebook_user_id = p_facebook_user;
+  $$;
+  COMMENT ON FUNCTION app.forget_messenger_user IS
+    'Removes what a person of Facebook connected. SECURITY DEFINER: the service may not write it, and must forget it';
+  GRANT EXECUTE ON FUNCTION app.forget_messenger_user TO service_role;
+`;
+
+const quietAudit = `
+  DROP TRIGGER audit_update ON public.doctor_instagram;
+  CREATE TRIGGER audit_update AFTER UPDATE ON public.doctor_instagram
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
+    WHEN (coalesce(current_setting('app.route', true), '') <> 'check Messenger health')
+    EXECUTE FUNCTION audit.record('clinic_id', '', '${masked.join(',')}', 'doctor_id');
 `;

@@ -26,7 +26,7 @@ function signed(payload: unknown, { key = secret, change = (encoded: string) => 
 }
 
 describe('A signed request', () => {
-  const requests = new SignedRequests(secret);
+  const requests = new SignedRequests([secret, 'the-secret-before-it']);
 
   it('says whose it is, and when it was made', () => {
     const opened = { userId: '218471', issuedAt: new Date(1_291_836_800_000) };
@@ -59,9 +59,13 @@ describe('A signed request', () => {
     expect(requests.open(request)).toBeUndefined();
   });
 
+  it('may be of the secret before, while it is being changed', () => {
+    expect(requests.open(signed(wellFormed, { key: 'the-secret-before-it' }))).toBeDefined();
+  });
+
   it('is not taken where there is no app', () => {
-    expect(new SignedRequests(undefined).open(signed(wellFormed, { key: '' }))).toBeUndefined();
-    expect(new SignedRequests('').open(signed(wellFormed, { key: '' }))).toBeUndefined();
+    expect(new SignedRequests([]).open(signed(wellFormed, { key: '' }))).toBeUndefined();
+    expect(new SignedRequests(['']).open(signed(wellFormed, { key: '' }))).toBeUndefined();
   });
 });
 

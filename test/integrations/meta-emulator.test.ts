@@ -142,7 +142,7 @@ describe('Log-in', () => {
   });
 
   it("opens what Meta signs for the app's callbacks", async () => {
-    const opened = new SignedRequests(app.appSecret).open(await meta.signedRequest(personId));
+    const opened = new SignedRequests([app.appSecret]).open(await meta.signedRequest(personId));
     expect(opened?.userId).toBe(personId);
     expect(Math.abs((opened?.issuedAt.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
   });

@@ -8,10 +8,13 @@ import { Audit, type RecordRead } from '../../src/kernel/audit/audit.js';
 import { Database } from '../../src/kernel/tenancy/database.js';
 import type { RequestContext } from '../../src/kernel/tenancy/request-context.js';
 import { Transactions } from '../../src/kernel/tenancy/transactions.js';
+import { signed } from '../emulators/meta/callbacks.js';
 import { Browser, newcomer, newVerifier, sdkToken } from '../support/facebook.js';
 import { type Google, startGoogle } from '../support/google.js';
 import { formOf } from '../support/imports.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
+import { insertConversation, insertInstagram, insertLead, insertMessage } from '../support/messenger.js';
+import { type ConnectRoutes, consentAs, personWithPages } from '../support/messenger-connect.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -107,6 +110,7 @@ const traces: Record<string, string[]> = {
   logInWithFacebookToken: ['update auth.users'],
   receiveFacebookDataDeletion: [],
   receiveFacebookDeauthorization: [],
+  receiveMetaWebhook: [],
   unlinkFacebook: ['delete auth.identities'],
   resendVerification: [],
   forgotPassword: [],
@@ -195,6 +199,20 @@ const traces: Record<string, string[]> = {
   createSocialVideo: ['insert public.social_media_videos'],
   updateSocialVideo: ['update public.social_media_videos'],
   deleteSocialVideo: ['delete public.social_media_videos', 'update public.social_media_posts'],
+  updateDoctorSettings: ['insert public.doctor_settings', 'update public.doctor_settings'],
+  readConversation: ['update public.conversations'],
+  updateConversation: ['update public.conversations'],
+  updateLead: ['update public.comment_leads'],
+  replyToLeadPublicly: ['insert public.comment_replies'],
+  replyToLeadPrivately: ['insert public.comment_replies'],
+  pauseInstagram: ['update public.doctor_settings'],
+  resumeInstagram: ['update public.doctor_settings'],
+  chooseInstagram: ['insert public.doctor_instagram'],
+  chooseMessengerPage: ['insert public.messenger_connections'],
+  disconnectInstagram: ['delete public.doctor_instagram'],
+  disconnectMessengerPage: ['update public.messenger_connections'],
+  pauseMessengerPage: ['update public.messenger_connections'],
+  resumeMessengerPage: ['update public.messenger_connections'],
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -218,6 +236,8 @@ const traces: Record<string, string[]> = {
   endClinicDefaultDashboard: ['delete public.clinic_default_dashboards'],
   setReportSubscriptions: ['insert public.report_subscriptions', 'insert public.report_subscriptions'],
   endReportSubscriptions: ['delete public.report_subscriptions', 'delete public.report_subscriptions'],
+  replayWebhookEvent: [],
+  replayWebhookEvents: [],
   retryJob: [],
 };
 const traced = new Set<string>();
@@ -418,6 +438,13 @@ describe('A write through the API leaves its trace', () => {
     const { dashboardId } = ids;
     const marked = await trace('setClinicDefaultDashboard', { by: owner, ids, body: { dashboardId } });
     expect(marked.events[0]).toMatchObject({ clinic_id: clinicId, organisation_id: organisationId });
+    const options = { token: owner.token, headers: { 'x-request-id': `audit-${randomUUID()}` } };
+    const other = await service.call('POST', `/clinics/${clinicId}/dashboards`, { ...options, body: board });
+    const path = `/clinics/${clinicId}/dashboards/clinic-default`;
+    await service.call('PUT', path, { ...options, body: { dashboardId: other.body.id } });
+    expect(await eventsOf(options.headers['x-request-id'])).toMatchObject([
+      { action: 'update', row_id: clinicId, changes: { dashboard_id: [dashboardId, other.body.id] } },
+    ]);
     await trace('endClinicDefaultDashboard', { by: owner, ids });
     await trace('deleteWidget', { by: owner, ids });
     await trace('deleteDashboard', { by: owner, ids });
@@ -541,12 +568,84 @@ describe('A write through the API leaves its trace', () => {
     await trace('retrySocialPost', { by, ids, body: {} });
   });
 
+  it('when somebody reads a conversation and closes it, without a word of it', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    const conversationId = await insertConversation(service.database, by.id, { unread_count: 1, clinic_id: clinicId });
+    await insertMessage(service, conversationId);
+    const read = await trace('readConversation', { by, ids: { conversationId } });
+    expect(read.events).toMatchObject([
+      { row_id: conversationId, clinic_id: clinicId, changes: { unread_count: [1, 0] } },
+    ]);
+    const closed = await trace('updateConversation', { by, ids: { conversationId }, body: { status: 'closed' } });
+    expect(closed.events).toMatchObject([{ row_id: conversationId, changes: { status: ['open', 'closed'] } }]);
+  });
+
+  it('when somebody connects a page and an account for messages, pauses, and lets go of them', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    const { personId, pages } = await personWithPages(meta, 2);
+    const choiceOf = async (connectRoutes: ConnectRoutes) => {
+      const email = demoAddress('provider', 'northside');
+      return (await consentAs(service, meta, email, connectRoutes, { personId })).get('choose') ?? '';
+    };
+    const choiceId = await choiceOf('/messenger/pages');
+    const chosen = await trace('chooseMessengerPage', { by, ids: { choiceId }, body: { choice: pages[0]?.id } });
+    const ids = { pageConnectionId: chosen.body.id };
+    expect(chosen.events).toMatchObject([
+      { row_id: chosen.body.id, changes: { page_access_token_sealed: ['***', '***'], page_name: ['***', '***'] } },
+    ]);
+    await trace('pauseMessengerPage', { by, ids });
+    await trace('resumeMessengerPage', { by, ids });
+    const account = { choiceId: await choiceOf('/settings/instagram') };
+    const { events } = await trace('chooseInstagram', { by, ids: account, body: { choice: pages[1]?.instagramId } });
+    expect(events).toMatchObject([{ row_id: by.id, changes: { instagram_access_token_sealed: ['***', '***'] } }]);
+    await trace('disconnectMessengerPage', { by, ids });
+    await trace('disconnectInstagram', { by });
+  });
+
+  it('when somebody who commented is replied to and dismissed, without a word of it', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    const { pageId } = await insertInstagram(service, demoAddress('provider', 'northside'));
+    const ids = { leadId: await insertLead(service.database, by.id, { page_id: pageId, clinic_id: clinicId }) };
+    for (const id of ['replyToLeadPublicly', 'replyToLeadPrivately']) {
+      const { events } = await trace(id, { by, ids, body: { text: 'an unmistakable reply' } });
+      expect(events).toMatchObject([{ changes: { lead_id: [null, ids.leadId], status: [null, 'pending'] } }]);
+      expect(JSON.stringify(events)).not.toMatch(/unmistakable|v1\./);
+    }
+    const { events } = await trace('updateLead', { by, ids, body: { state: 'dismissed' } });
+    expect(events).toMatchObject([
+      { row_id: ids.leadId, clinic_id: clinicId, changes: { state: ['new', 'dismissed'] } },
+    ]);
+  });
+
+  it('when a doctor sets what patients are told, pauses and resumes', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    await trace('updateDoctorSettings', { by, body: { specialty: 'Surgery' } });
+    const { events } = await trace('pauseInstagram', { by, body: {} });
+    const changes = { instagram_receptionist_paused: [false, true] };
+    expect(events).toMatchObject([{ row_id: by.id, changes }]);
+    await trace('resumeInstagram', { by });
+  });
+
   it('when an admin lets a job run again', async () => {
     const [job] = await service.database.sql<{ id: string }>(
       `WITH task AS (INSERT INTO graphile_worker._private_tasks (identifier) VALUES ('nobody.does-this') RETURNING id)
        INSERT INTO graphile_worker._private_jobs (task_id, attempts, max_attempts, last_error) SELECT id, 1, 1, 'x' FROM task RETURNING id`,
     );
     await trace('retryJob', { by: admin, ids: { jobId: String(job?.id) } });
+  });
+
+  it('when Meta delivers, and an admin lets events be processed again', async () => {
+    const body = JSON.stringify({ object: 'page', entry: [] });
+    await trace('receiveMetaWebhook', {
+      headers: signed(Buffer.from(body), meta.variables.META_APP_SECRET ?? ''),
+      body,
+    });
+    const [event] = await service.database.sql<{ id: string }>(
+      `INSERT INTO webhook_events (object, page_id, lane, event_key, payload_sealed, state)
+       VALUES ('page', '1', 1, 'of the test', 'sealed', 'failed') RETURNING id`,
+    );
+    await trace('replayWebhookEvent', { by: admin, ids: { eventId: event?.id ?? '' } });
+    await trace('replayWebhookEvents', { by: admin, body: { state: 'failed' } });
   });
 
   it('whatever the route: all that write were tried above', () => {

@@ -71,8 +71,15 @@ describe('A browser app of a configured origin', () => {
     ]);
   });
 
-  it('sends its token by itself: no cookies are asked for', async () => {
-    expect((await preflight(app, 'PATCH')).headers.get('access-control-allow-credentials')).toBeNull();
+  it('may let the browser keep the cookie of a consent that it begins', async () => {
+    expect((await preflight(app, 'GET')).headers.get('access-control-allow-credentials')).toBe('true');
+    const answer = await service.call('GET', '/clinics', { token, headers: { origin: app } });
+    expect(answer.headers.get('access-control-allow-credentials')).toBe('true');
+  });
+
+  it('is nobody without its token, whatever cookies come along', async () => {
+    const headers = { origin: app, cookie: `token=${token}; session=${token}` };
+    expect((await service.call('GET', '/clinics', { headers })).status).toBe(401);
   });
 });
 

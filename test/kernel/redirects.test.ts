@@ -1,13 +1,17 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { z } from 'zod';
+import { withCookie } from '../../src/kernel/http/answer.js';
+import { Cookies } from '../../src/kernel/http/cookies.js';
 import { NotFound } from '../../src/kernel/http/http.errors.js';
 import { Operation } from '../../src/kernel/http/operation.decorator.js';
-import { Cookies, Redirect } from '../../src/kernel/http/redirect.js';
+import { Redirect } from '../../src/kernel/http/redirect.js';
 import { anybody } from '../../src/kernel/tenancy/access.js';
 import { Database } from '../../src/kernel/tenancy/database.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
 const Asked = z.strictObject({ ends: z.enum(['refused', 'nowhere']).optional(), state: z.string() });
+const Begun = z.object({ url: z.string() });
+const bound = { name: 'probe', value: 'this browser', path: '/api/v1/probe', maxAgeSeconds: 60, isSecure: false };
 const Form = z.strictObject({ name: z.string(), kind: z.string().optional() });
 
 @Controller('probe-redirects')
@@ -25,6 +29,18 @@ class RedirectsController {
     if (ends === 'nowhere') return {} as Redirect;
     const cookie = { name: 'probe', value: `after ${probe}`, path: '/api', maxAgeSeconds: 60, isSecure: true };
     return new Redirect('https://elsewhere.example/page#part', cookie);
+  }
+
+  @Get('cookie')
+  @Operation({ id: 'probeCookie', summary: 'Begin', access: anybody, answers: Begun, setsCookie: true })
+  begin(): unknown {
+    return withCookie({ url: 'https://elsewhere.example', secret: 'x' }, bound);
+  }
+
+  @Get('undeclared-cookie')
+  @Operation({ id: 'probeUndeclaredCookie', summary: 'Begin', access: anybody, answers: Begun })
+  beginUndeclared(): unknown {
+    return withCookie({ url: 'https://elsewhere.example' }, bound);
   }
 
   @Post()
@@ -74,6 +90,22 @@ describe('A route that redirects', () => {
   it('that has nowhere to go is a fault of ours, and wrote nothing', async () => {
     expect(outcome(await go('state=nowhere&ends=nowhere'))).toEqual([500, 'internal-error']);
     expect(await isKept('nowhere')).toBe(false);
+  });
+});
+
+describe('A route that sets a cookie beside its body', () => {
+  it('answers what its schema names, with the cookie, and to be kept by nobody', async () => {
+    const { status, body, headers } = await service.call('GET', '/probe-redirects/cookie');
+    expect([status, body]).toEqual([200, { url: 'https://elsewhere.example' }]);
+    const attributes = 'Max-Age=60; Path=/api/v1/probe; HttpOnly; SameSite=Lax';
+    expect(headers.get('set-cookie')).toBe(`probe=this%20browser; ${attributes}`);
+    expect(headers.get('cache-control')).toBe('no-store');
+  });
+
+  it('has declared it', async () => {
+    const undeclared = await service.call('GET', '/probe-redirects/undeclared-cookie');
+    expect(outcome(undeclared)).toEqual([500, 'internal-error']);
+    expect(undeclared.headers.get('set-cookie')).toBeNull();
   });
 });
 

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import pg from 'pg';
 import type { Config } from '../../src/kernel/config/config.js';
 import { parseKeyRing } from '../../src/kernel/secrets/key-ring.js';
 import { Vault } from '../../src/kernel/secrets/vault.js';
@@ -114,6 +115,24 @@ export async function userOf(database: TestDatabase, email: string): Promise<str
   const [user] = await database.sql<{ id: string }>('SELECT id FROM auth.users WHERE email = $1', [email]);
   if (!user) throw new Error(`There is nobody of the address ${email}.`);
   return user.id;
+}
+
+/** Runs one statement as a role of the API, on that person's account; undone again. @returns how many rows it met */
+export async function asRole(
+  database: TestDatabase,
+  role: 'authenticated' | 'super_admin' | 'service_role',
+  userId: string,
+  statement: string,
+): Promise<number> {
+  const client = new pg.Client({ connectionString: database.adminUrl });
+  await client.connect();
+  try {
+    await client.query(`BEGIN; SET LOCAL ROLE ${role}`);
+    await client.query(`SELECT set_config('app.user_id', $1, true)`, [userId]);
+    return (await client.query(statement)).rowCount ?? 0;
+  } finally {
+    await client.end();
+  }
 }
 
 function seal({ secrets }: Config, text: string, table: string, column: string, rowId: string): string {

@@ -40,6 +40,8 @@ export interface Route {
   pathParameters: string[];
   queryParameters: Parameter[];
   body: JsonSchema | undefined;
+  /** The one type of user that may call it; undefined where types do not matter. */
+  userType: string | undefined;
 }
 
 const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8')) as OpenApi;
@@ -52,6 +54,7 @@ export const routes: Route[] = Object.entries(document.paths).flatMap(([path, op
     pathParameters: [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? ''),
     queryParameters: (operation.parameters ?? []).filter((parameter) => parameter.in === 'query'),
     body: operation.requestBody?.content['application/json']?.schema,
+    userType: /^Who may: users of type `(.+)`\.$/m.exec(operation.description ?? '')?.[1],
   })),
 );
 

@@ -57,6 +57,7 @@ export async function describeTenant(service: Service, slug: string): Promise<Te
 /** Parameters that name no row: there is nothing foreign about them. */
 export const withoutOwner = {
   confirmationCode: 'a-code-that-was-never-given',
+  eventId: '01900000-0000-7000-8000-000000000000',
   from: '2026-01-01',
   jobId: '1',
   metrics: 'production',

@@ -212,9 +212,13 @@ describe('Every function', () => {
       'app.clinic_ids',
       'app.colleague_ids',
       'app.find_person',
+      'app.forget_messenger_user',
       'app.invitation_address',
+      'app.is_connected',
       'app.organisation_ids',
       'app.own_provider_ids',
+      'app.reseal_connection_token',
+      'app.reseal_instagram_token',
       'app.staffed_organisation_ids',
       'audit.drop_month',
       'audit.make_partitions',
@@ -320,6 +324,23 @@ describe('The audit log', () => {
   it('refuses a change even by its owner', async () => {
     await expect(database.sql('DELETE FROM audit.events')).rejects.toThrow('append-only');
     await expect(database.sql(`UPDATE audit.events SET action = 'read'`)).rejects.toThrow('append-only');
+  });
+});
+
+describe('Every table whose changes leave a trace', () => {
+  it('has the key by which its trace finds a row before and after a change', async () => {
+    const traced = await database.sql<{ table: string; key: string; found: boolean }>(
+      `SELECT t.tgrelid::regclass::text AS table, k.key,
+              EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.tgrelid AND a.attname = k.key) AS found
+         FROM pg_trigger t, LATERAL (SELECT split_part(encode(t.tgargs, 'escape'), E'\\\\000', 4) AS named) n,
+              LATERAL (SELECT CASE WHEN n.named = '' THEN 'id' ELSE n.named END AS key) k
+        WHERE t.tgfoid = 'audit.record()'::regprocedure AND t.tgparentid = 0 AND t.tgtype & 16 > 0
+          AND (SELECT bool_or(has_any_column_privilege(role, t.tgrelid, 'UPDATE'))
+                 FROM unnest(ARRAY['authenticated', 'service_role']) AS role)`,
+    );
+    expect(traced.length).toBeGreaterThan(20);
+    expect(traced).toContainEqual({ table: 'doctor_settings', key: 'doctor_id', found: true });
+    expect(traced.filter(({ found }) => !found)).toEqual([]);
   });
 });
 

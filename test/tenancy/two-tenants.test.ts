@@ -46,6 +46,7 @@ const fieldValues = {
   startDate: '2026-02-01',
   targetFormula: 'last_value + 1',
   targetValue: '5000',
+  text: 'Said by the test',
   phone: undefined,
   avatarUrl: undefined,
   locale: 'en',
@@ -113,7 +114,9 @@ describe('The description of the API', () => {
       const home = tenants.get('northside') as Tenant;
       const values = home.values;
       const notThere = Object.fromEntries(Object.keys(values).map((name) => [name, nowhere]));
-      const answer = await send(route, demoAdmin, home, pathFor(route, notThere).replace(/^\/api\/v1\//, ''), values);
+      // An admin gets furthest, except where the guard lets in those of another type alone.
+      const persona = route.userType && route.userType !== 'admin' ? route.userType : demoAdmin;
+      const answer = await send(route, persona, home, pathFor(route, notThere).replace(/^\/api\/v1\//, ''), values);
       expect({ status: answer.status, errors: answer.body?.errors }).not.toMatchObject({ status: 400 });
     },
   );
@@ -130,7 +133,7 @@ describe.each([
     const before = await stateOf(service, foreign());
     const secrets = await secretsOf(service, foreign());
     for (const persona of personas) {
-      if (endsOwnSession.has(route.id)) continue;
+      if (endsOwnSession.has(route.id) || neverEnds.has(route.id)) continue;
       for (const values of mixtures(route, home(), foreign())) {
         const path = `${pathFor(route, values).replace(/^\/api\/v1\//, '')}${queryFor(route, values)}`;
         const sent = route.path.startsWith('/api/v1') ? path : `/${path}`;
@@ -177,6 +180,9 @@ describe.each([
 
 /** Calls that end the session they are made with have no ids to mix up; auth's own tests are about them. */
 const endsOwnSession = new Set(['logOut', 'logOutEverywhere']);
+
+/** It names nobody, and answers for as long as one listens: who hears what is for the module's own tests. */
+const neverEnds = new Set(['streamMessages']);
 
 /** All foreign; and for paths of several ids, the own tenant with the other's thing inside. */
 function mixtures(route: Route, home: Tenant, foreign: Tenant): Record<string, string>[] {

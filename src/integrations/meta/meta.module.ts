@@ -42,12 +42,12 @@ const usesGraph = <Made>(make: new (graph: GraphClient) => Made) => ({
     {
       provide: SignedRequests,
       inject: [CONFIG],
-      useFactory: ({ meta }: Config) => new SignedRequests(meta.appSecret),
+      useFactory: ({ meta }: Config) => new SignedRequests(meta.appSecrets),
     },
     {
       provide: WebhookSignatures,
       inject: [CONFIG],
-      useFactory: ({ meta }: Config) => new WebhookSignatures([meta.appSecret]),
+      useFactory: ({ meta }: Config) => new WebhookSignatures(meta.appSecrets),
     },
     usesGraph(MetaLogin),
     usesGraph(MetaPages),

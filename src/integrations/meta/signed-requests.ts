@@ -18,16 +18,21 @@ export interface SignedRequest {
  * https://developers.facebook.com/docs/development/create-an-app/app-dashboard/data-deletion-callback
  */
 export class SignedRequests {
-  constructor(private readonly appSecret: string | undefined) {}
+  /** Several secrets while it is being changed. */
+  constructor(private readonly appSecrets: readonly string[]) {}
 
   /** What it says; nothing for one that is not Meta's, or in an installation without an app. */
   open(signedRequest: string): SignedRequest | undefined {
     const [, signature, payload] = /^([\w-]{43})=?\.([\w-]{1,4096})={0,2}$/.exec(signedRequest) ?? [];
-    if (!this.appSecret || !signature || !payload) return undefined;
-    const expected = createHmac('sha256', this.appSecret).update(payload).digest();
-    const given = Buffer.from(signature, 'base64url');
-    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
+    if (!signature || !payload || !this.isSigned(payload, Buffer.from(signature, 'base64url'))) return undefined;
     return read(payload);
+  }
+
+  private isSigned(payload: string, given: Buffer): boolean {
+    return this.appSecrets.some((secret) => {
+      const expected = createHmac('sha256', secret).update(payload).digest();
+      return secret !== '' && given.length === expected.length && timingSafeEqual(given, expected);
+    });
   }
 }
 

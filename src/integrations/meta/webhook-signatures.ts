@@ -11,8 +11,8 @@ export class WebhookSignatures {
   private readonly secrets: readonly string[];
 
   /** Several while the secret is being changed; with none nothing is valid. */
-  constructor(secrets: readonly (string | undefined)[]) {
-    this.secrets = secrets.filter((secret): secret is string => Boolean(secret));
+  constructor(secrets: readonly string[]) {
+    this.secrets = secrets.filter((secret) => secret !== '');
   }
 
   isValid(rawBody: Buffer, header: string | undefined): boolean {

@@ -67,7 +67,8 @@ const databases = z.object({
   }),
   WORKER_DATABASE_URL: database.optional().meta({
     secret,
-    description: 'Connection of the job worker, which LISTENs: never through PgBouncer. Default: `DATABASE_URL`.',
+    description:
+      'Connection of the job worker and of the streams, which LISTEN: never through PgBouncer. Default: `DATABASE_URL`.',
   }),
   DATABASE_POOL_SIZE: count(10, { most: 500 }).meta({ description: 'Connections of one process.' }),
   NAMED_STATEMENTS: flag.default(true).meta({

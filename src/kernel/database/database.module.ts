@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import type { DataSource } from 'typeorm';
 import { CONFIG, type Config } from '../config/config.js';
 import { DATA_SOURCE, openDataSource, poolOf } from './data-source.js';
+import { Notifications } from './notifications.js';
 import { POOL } from './pool.js';
 
 const destroyMs = 2_000;
@@ -14,8 +15,9 @@ const destroyMs = 2_000;
   providers: [
     { provide: DATA_SOURCE, inject: [CONFIG], useFactory: (config: Config) => openDataSource(config) },
     { provide: POOL, inject: [DATA_SOURCE], useFactory: (dataSource: DataSource): Pool => poolOf(dataSource) },
+    Notifications,
   ],
-  exports: [POOL],
+  exports: [Notifications, POOL],
 })
 export class DatabaseModule implements OnApplicationShutdown {
   constructor(@Inject(DATA_SOURCE) private readonly dataSource: DataSource) {}

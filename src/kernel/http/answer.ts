@@ -1,10 +1,12 @@
 import type { Readable } from 'node:stream';
+import type { Cookie } from './cookies.js';
 
 /** What leaves once the transaction is committed: already cut down to the route's schema. */
 export interface Answer {
   status: number;
   body: unknown;
   location?: string;
+  cookie?: Cookie;
   /** It was stored by an earlier request with the same Idempotency-Key. */
   replayed?: boolean;
 }
@@ -19,6 +21,8 @@ export interface StreamedAnswer {
   contentType: string;
   /** Under which a client saves it. */
   fileName?: string;
+  /** Of this answer alone, in lower case. */
+  headers?: Record<string, string>;
 }
 
 /** A body that goes out under another status than the one its route declares for success. */
@@ -27,6 +31,19 @@ export class AnswerWithStatus {
     readonly status: number,
     readonly body: unknown,
   ) {}
+}
+
+/** A body that goes out together with a cookie. */
+export class AnswerWithCookie {
+  constructor(
+    readonly body: unknown,
+    readonly cookie: Cookie,
+  ) {}
+}
+
+/** For a handler of a route that declares `setsCookie`: the body, and what the browser keeps beside it. */
+export function withCookie(body: unknown, cookie: Cookie): AnswerWithCookie {
+  return new AnswerWithCookie(body, cookie);
 }
 
 /** For a handler: answers one of the statuses that its route declares under `alsoAnswers`, e.g. 207. */

@@ -21,7 +21,8 @@ const furtherContent = 'x-further-content';
 
 function success(options: OperationOptions): ResponseOptions {
   if (options.redirects) return sentOn;
-  const described = { status: statusOf(options), description: 'Done.' };
+  const described = { status: statusOf(options), description: 'Done.', ...(options.setsCookie && withSetCookie) };
+  if (options.text) return { ...described, content: { 'text/plain': { schema: { type: 'string' } } } };
   const body = options.answers && { standardSchema: options.answers };
   if (!options.streams) return { ...described, ...body };
   const types = options.streams.contentTypes.filter((type) => !(body && isJson(type)));
@@ -30,6 +31,10 @@ function success(options: OperationOptions): ResponseOptions {
   const completed = { ...described, ...body, [furtherContent]: content };
   return completed;
 }
+
+const withSetCookie = {
+  headers: { 'Set-Cookie': { description: 'Only this browser can go on from here.', schema: { type: 'string' } } },
+} as const;
 
 const sentOn = {
   status: 302,
@@ -80,16 +85,16 @@ function refusalCodes(options: OperationOptions, method: string): [number, strin
   const common: [boolean, number, string][] = [
     [true, 400, 'invalid-request'],
     [access.kind !== 'public', 401, 'unauthenticated'],
-    [access.kind === 'admin', 403, 'forbidden'],
+    [access.kind === 'user-type', 403, 'forbidden'],
     [isTenant, 403, 'role-too-low'],
     [isTenant, 404, 'not-found'],
-    [!options.unlimited, 429, 'too-many-requests'],
+    [options.unlimited !== true, 429, 'too-many-requests'],
     [true, 503, 'database-unavailable'],
     [options.idempotent === true, 409, 'idempotency-key-busy'],
     [options.idempotent === true, 422, 'idempotency-key-reused'],
     [needsActive, 409, 'clinic-inactive'],
-    [options.uploads !== undefined, 413, 'payload-too-large'],
-    [options.uploads !== undefined || options.forms === true, 415, 'unsupported-media-type'],
+    [options.uploads !== undefined || options.rawBody !== undefined, 413, 'payload-too-large'],
+    [[options.uploads, options.forms, options.rawBody].some(Boolean), 415, 'unsupported-media-type'],
   ];
   const declared = own.map(({ definition }): [number, string] => [definition.status, definition.code]);
   return [...common.filter(([applies]) => applies).map(([, ...code]): [number, string] => code), ...declared];

@@ -4,6 +4,7 @@ import { ApiBearerAuth, ApiBody, ApiConsumes, ApiHeader, ApiOperation } from '@n
 import { z } from 'zod';
 import type { ProblemClass } from '../errors/domain-error.js';
 import { type Access, describeAccess } from '../tenancy/access.js';
+import type { RawBodyOptions } from './raw-body.js';
 
 export const OPERATION = 'polyclinic:operation';
 
@@ -47,6 +48,12 @@ export interface OperationOptions {
   uploads?: UploadOptions;
   /** Takes a body of `application/x-www-form-urlencoded`, and no other. */
   forms?: boolean;
+  /** Takes JSON that is signed: unread until its signature is checked, by a parameter with `@RawBody()`. */
+  rawBody?: RawBodyOptions;
+  /** Answers text in place of JSON: the handler returns it, and `answers` is a schema of strings. */
+  text?: boolean;
+  /** The handler may return its body through `withCookie`: the answer binds what comes later to this browser. */
+  setsCookie?: boolean;
   /** For a browser that navigates: the handler returns a `Redirect`, and may write although it is a GET. */
   redirects?: boolean;
   /** Usable before the caller's address is verified. */
@@ -55,8 +62,11 @@ export interface OperationOptions {
   allowsInactiveClinic?: boolean;
   /** A read that leaves a trace in the audit log, and therefore needs a transaction that may write. */
   recordsReads?: boolean;
-  /** Not counted against any limit: for probes, which come often and from one address. */
-  unlimited?: boolean;
+  /**
+   * Not counted against any limit: for probes, which come often and from one address. `unless-refused`: what is refused
+   * is counted for its address, for a caller who proves only in the request itself who it is.
+   */
+  unlimited?: boolean | 'unless-refused';
 }
 
 /**
@@ -66,7 +76,7 @@ export interface OperationOptions {
 export function Operation(options: OperationOptions): MethodDecorator {
   const status = statusOf(options);
   // An unread body cannot be compared, and a stream cannot be stored: neither could be replayed.
-  if (options.idempotent && (options.uploads || options.streams))
+  if (options.idempotent && (options.uploads || options.streams || options.setsCookie))
     throw new Error(
       `${options.id}: an Idempotency-Key needs a body that can be compared and an answer that can be stored.`,
     );
@@ -82,6 +92,7 @@ export function Operation(options: OperationOptions): MethodDecorator {
   if (options.idempotent) documented.push(ApiHeader(idempotencyKeyHeader));
   if (options.uploads) documented.push(...uploadDecorators(options.uploads));
   if (options.forms) documented.push(RouteConfig({ forms: true }), ApiConsumes('application/x-www-form-urlencoded'));
+  if (options.rawBody) documented.push(RouteConfig({ rawBody: options.rawBody }), ApiBody(signedBody));
   return applyDecorators(SetMetadata(OPERATION, options), HttpCode(status), ...documented);
 }
 
@@ -105,6 +116,8 @@ function uploadDecorators(uploads: UploadOptions): MethodDecorator[] {
     ApiBody({ schema: schema as Parameters<typeof ApiBody>[0] extends { schema: infer S } ? S : never }),
   ];
 }
+
+const signedBody = { schema: { type: 'object' }, description: 'JSON, as the bytes that were signed.' } as const;
 
 const idempotencyKeyHeader = {
   name: 'Idempotency-Key',

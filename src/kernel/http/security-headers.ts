@@ -27,6 +27,9 @@ const pages = [documentationPath, demoPagePath];
 
 /** What a browser app of another origin may send and read. */
 const crossOrigin = {
+  // So that an app that asks for it (`credentials: 'include'`) keeps the cookie of a consent that it begins. No cookie of
+  // ours says who somebody is: there is nothing that another origin's script could do in their name.
+  credentials: true,
   // The package itself allows GET, HEAD and POST only.
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
   exposedHeaders: [

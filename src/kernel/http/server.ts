@@ -14,6 +14,7 @@ import { acceptForms } from './forms.js';
 import { acceptUploads } from './multipart.js';
 import { serveDocumentation } from './openapi.js';
 import { ProblemFilter } from './problem.filter.js';
+import { isRaw, limitRawBodies } from './raw-body.js';
 import { requestIdOf } from './request-ids.js';
 import { protect } from './security-headers.js';
 import { unreadableRequests } from './unreadable-requests.js';
@@ -52,6 +53,7 @@ export async function createHttpApplication(
     exclude: unversioned.map((path) => ({ path, method: RequestMethod.ALL })),
   });
   parseJson(application, server);
+  limitRawBodies(server);
   acceptForms(application, server);
   await application.register(cookies);
   await acceptUploads(application, server, config);
@@ -92,7 +94,8 @@ function parseJson(application: NestFastifyApplication, server: FastifyInstance)
   // A `__proto__` or `constructor.prototype` is refused here, at any depth.
   const parse = server.getDefaultJsonParser('error', 'error');
   application.useBodyParser('application/json', {}, (request, body, done) => {
-    if (body.length === 0) done(null, undefined);
+    if (isRaw(request as FastifyRequest)) done(null, body);
+    else if (body.length === 0) done(null, undefined);
     else parse(request as FastifyRequest, body.toString('utf8'), done);
   });
 }

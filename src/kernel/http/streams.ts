@@ -32,9 +32,9 @@ export async function readied(
   reply: FastifyReply,
   answer: StreamedAnswer,
 ): Promise<StreamableFile> {
-  const { stream, contentType, fileName } = answer;
+  const { stream, contentType, fileName, headers = {} } = answer;
   if (request.method !== 'HEAD') await firstPartOf(stream, reply);
-  reply.header('content-type', contentType);
+  reply.headers({ ...headers, 'content-type': contentType });
   if (fileName !== undefined) reply.header('content-disposition', dispositionOf(fileName));
   stream.on('error', (error) => noteProblem(error, request));
   return new StreamableFile(stream).setErrorLogger(() => undefined);

@@ -72,6 +72,11 @@ export class Metrics {
     this.jobs.observe({ job, outcome }, durationSeconds);
   }
 
+  /** A counter of a module's own. Labels are kinds and outcomes, never ids. */
+  counter<Label extends string>(name: string, help: string, labelNames: readonly Label[]): Counter<Label> {
+    return new Counter({ name: `polyclinic_${name}`, help, labelNames, registers: [this.registry] });
+  }
+
   /** The page that Prometheus reads. */
   async page(): Promise<{ contentType: string; text: string }> {
     return { contentType: this.registry.contentType, text: await this.registry.metrics() };

@@ -58,31 +58,27 @@ export class Rotation {
     let after: string | null = null;
     for (;;) {
       const work = () => this.batch(column, batchSize, after, lock);
-      const { rows, broken } = await this.transactions.runAs({ service: 'rotate secrets' }, work);
-      total.count += rows.length - broken.length;
+      const { rows, count, broken } = await this.transactions.runAs({ service: 'rotate secrets' }, work);
+      total.count += count;
       total.broken.push(...broken);
       after = rows.at(-1)?.id ?? null;
       if (rows.length < batchSize) return total;
     }
   }
 
-  private async batch({ table, column }: SealedColumn, batchSize: number, after: string | null, lock: Lock) {
-    const name = table.split('.').map(escapeIdentifier).join('.');
-    const sealed = escapeIdentifier(column);
-    const rows = await this.database.query<SealedRow>(
-      `SELECT id, ${sealed} AS sealed FROM ${name}
-        WHERE ${sealed} IS NOT NULL AND NOT starts_with(${sealed}, $1) AND ($3::uuid IS NULL OR id > $3)
-        ORDER BY id LIMIT $2 ${lock}`,
-      [`v1.${this.vault.currentKeyId}.`, batchSize, after],
-    );
-    const fresh = rows.map(({ id, sealed: text }) => ({ id, text: this.reseal(text, { table, column, rowId: id }) }));
+  private async batch(column: SealedColumn, batchSize: number, after: string | null, lock: Lock) {
+    const { resealedBy } = column;
+    const values = [`v1.${this.vault.currentKeyId}.`, batchSize, after];
+    // Only who may update a row may lock it.
+    const rows = await this.database.query<SealedRow>(oldOnes(column, resealedBy ? '' : lock), values);
+    const fresh = rows.map(({ id, sealed }) => ({ id, was: sealed, text: this.reseal(sealed, placeOf(column, id)) }));
     const opened = fresh.filter(({ text }) => text !== null);
-    await this.database.query(
-      `UPDATE ${name} SET ${sealed} = fresh.sealed
-         FROM unnest($1::uuid[], $2::text[]) AS fresh (id, sealed) WHERE ${name}.id = fresh.id`,
-      [opened.map(({ id }) => id), opened.map(({ text }) => text)],
-    );
-    return { rows, broken: fresh.filter(({ text }) => text === null).map(({ id }) => id) };
+    const ids = opened.map(({ id }) => id);
+    const texts = opened.map(({ text }) => text);
+    const done = resealedBy
+      ? await this.database.query(exchanged(resealedBy), [ids, opened.map(({ was }) => was), texts])
+      : await this.database.query(updated(column), [ids, texts]);
+    return { rows, count: done.length, broken: fresh.filter(({ text }) => text === null).map(({ id }) => id) };
   }
 
   /** Null for a text that does not open: one broken row must not keep all behind it under the old key. */
@@ -95,3 +91,30 @@ export class Rotation {
     }
   }
 }
+
+const placeOf = ({ table, column }: SealedColumn, rowId: string): SealedPlace => ({ table, column, rowId });
+
+const nameOf = ({ table }: SealedColumn): string => table.split('.').map(escapeIdentifier).join('.');
+
+function oldOnes(column: SealedColumn, lock: Lock | ''): string {
+  const sealed = escapeIdentifier(column.column);
+  const id = escapeIdentifier(column.idColumn ?? 'id');
+  return `
+    SELECT ${id} AS id, ${sealed} AS sealed FROM ${nameOf(column)}
+     WHERE ${sealed} IS NOT NULL AND NOT starts_with(${sealed}, $1) AND ($3::uuid IS NULL OR ${id} > $3)
+     ORDER BY ${id} LIMIT $2 ${lock}`;
+}
+
+function updated(column: SealedColumn): string {
+  const name = nameOf(column);
+  return `
+    UPDATE ${name} SET ${escapeIdentifier(column.column)} = fresh.sealed
+      FROM unnest($1::uuid[], $2::text[]) AS fresh (id, sealed)
+     WHERE ${name}.${escapeIdentifier(column.idColumn ?? 'id')} = fresh.id
+    RETURNING fresh.id`;
+}
+
+/** A text that was exchanged meanwhile is a newer one: it was sealed under the key that is current now. */
+const exchanged = (resealedBy: string): string => `
+  SELECT fresh.id FROM unnest($1::uuid[], $2::text[], $3::text[]) AS fresh (id, was, sealed)
+   WHERE ${resealedBy.split('.').map(escapeIdentifier).join('.')}(fresh.id, fresh.was, fresh.sealed)`;

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import {
+  type CipherKey,
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import type { KeyRing } from './key-ring.js';
 
 /** Where a sealed text rests. Moved to another row, column or table it does not open. */
@@ -25,14 +32,17 @@ const tagBytes = 16;
  * each (NIST SP 800-38D section 8.2.2), `v1.<key id>.<iv>.<tag>.<cipher>` in base64url.
  */
 export class Vault {
-  constructor(private readonly ring: KeyRing) {}
+  readonly currentKeyId: string;
+  /** Made once: of the time that sealing a short text takes, to take a key from its bytes is the most. */
+  private readonly keys: ReadonlyMap<string, KeyObject>;
 
-  get currentKeyId(): string {
-    return this.ring.current;
+  constructor({ current, keys }: KeyRing) {
+    this.currentKeyId = current;
+    this.keys = new Map([...keys].map(([id, bytes]) => [id, createSecretKey(bytes)]));
   }
 
   seal(plain: string, place: SealedPlace): string {
-    const keyId = this.ring.current;
+    const keyId = this.currentKeyId;
     const iv = randomBytes(ivBytes);
     const cipher = createCipheriv('aes-256-gcm', this.key(keyId), iv, { authTagLength: tagBytes });
     cipher.setAAD(associatedData(keyId, place));
@@ -50,8 +60,8 @@ export class Vault {
     return decrypt(this.key(keyId), iv, tag, cipher, associatedData(keyId, place));
   }
 
-  private key(id: string): Buffer {
-    const key = this.ring.keys.get(id);
+  private key(id: string): KeyObject {
+    const key = this.keys.get(id);
     if (!key) throw new SealBroken();
     return key;
   }
@@ -71,7 +81,7 @@ export function openLegacy(sealed: string, key: Buffer): string {
   return decrypt(key, iv, tag, cipher);
 }
 
-function decrypt(key: Buffer, iv: Buffer, tag: Buffer, cipher: Buffer, associated?: Buffer): string {
+function decrypt(key: CipherKey, iv: Buffer, tag: Buffer, cipher: Buffer, associated?: Buffer): string {
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: tagBytes });
     if (associated) decipher.setAAD(associated);

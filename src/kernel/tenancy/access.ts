@@ -1,10 +1,10 @@
-import type { ClinicRole, OrganisationRole } from './actor.js';
+import type { ClinicRole, OrganisationRole, UserType } from './actor.js';
 
 /** Who may call a route. Row-level security decides what they find there. */
 export type Access =
   | { kind: 'public'; honoursToken: boolean }
   | { kind: 'signed-in' }
-  | { kind: 'admin' }
+  | { kind: 'user-type'; userType: UserType }
   | { kind: 'clinic'; role: ClinicRole }
   | { kind: 'organisation'; role: OrganisationRole | null; clinicRole: ClinicRole | null };
 
@@ -17,8 +17,11 @@ export const anybodyOrSignedIn: Access = { kind: 'public', honoursToken: true };
 /** Everybody who is logged in. */
 export const signedIn: Access = { kind: 'signed-in' };
 
+/** Users of that type alone; everybody else is refused with 403, admins too where it is not theirs. */
+export const signedInAs = (userType: UserType): Access => ({ kind: 'user-type', userType });
+
 /** Users of type `admin`; everybody else is refused with 403. */
-export const adminOnly: Access = { kind: 'admin' };
+export const adminOnly: Access = signedInAs('admin');
 
 /** At least this role in the clinic that the path names as `clinicId`. */
 export const clinicRole = (role: ClinicRole): Access => ({ kind: 'clinic', role });
@@ -43,8 +46,8 @@ export function describeAccess(access: Access): string {
       return 'anybody';
     case 'signed-in':
       return 'any signed-in user';
-    case 'admin':
-      return 'users of type `admin`';
+    case 'user-type':
+      return `users of type \`${access.userType}\``;
     case 'clinic':
       return `\`${access.role}\` or above in the clinic`;
     case 'organisation':

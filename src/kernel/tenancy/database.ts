@@ -43,6 +43,11 @@ export class Database {
     return this.transactions.inContext(currentStore().context, work);
   }
 
+  /** What follows once the running transaction is committed, before its result is known; not at all when it is rolled back. */
+  afterCommit(follow: () => void): void {
+    currentStore().transaction.afterCommit.push(async () => follow());
+  }
+
   /**
    * Runs work under a savepoint of the running transaction. When it throws, only what it did is undone, the error goes on
    * to the caller, and the transaction can be used further. Attempts come one after the other, or one within the other.

@@ -5,6 +5,7 @@
 export type ServiceReason =
   | 'answer Meta'
   | 'archive audit log'
+  | 'assign conversations'
   | 'change social accounts'
   | 'connect Google'
   | 'check social accounts'
@@ -15,6 +16,7 @@ export type ServiceReason =
   | 'synchronise sheets'
   | 'check Messenger health'
   | 'connect Messenger'
+  | 'open messages'
   | 'process webhooks'
   | 'receive webhooks'
   | 'reply to comments'

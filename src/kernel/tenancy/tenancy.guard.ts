@@ -61,7 +61,7 @@ function isTokenIgnored(access: Access): boolean {
 function requireAccess(access: Access, caller: Caller | null): void {
   if (access.kind === 'public') return;
   if (!caller) throw new Unauthenticated();
-  if (access.kind === 'admin' && caller.userType !== 'admin') throw new Forbidden();
+  if (access.kind === 'user-type' && caller.userType !== access.userType) throw new Forbidden();
 }
 
 function contextOf(request: FastifyRequest, operation: OperationOptions, caller: Caller | null): RequestContext {

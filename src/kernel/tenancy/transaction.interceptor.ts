@@ -4,7 +4,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { from, lastValueFrom, type Observable } from 'rxjs';
 import type { z } from 'zod';
 import { isTransient } from '../database/failures.js';
-import { type Answer, AnswerWithStatus, type StreamedAnswer, withStatus } from '../http/answer.js';
+import { DomainError } from '../errors/domain-error.js';
+import { type Answer, AnswerWithCookie, AnswerWithStatus, type StreamedAnswer, withStatus } from '../http/answer.js';
+import { setCookie } from '../http/cookies.js';
 import { etagOf, isKnown } from '../http/etag.js';
 import { Idempotency } from '../http/idempotency.js';
 import { OPERATION, type OperationOptions, statusOf } from '../http/operation.decorator.js';
@@ -50,6 +52,8 @@ export class TransactionInterceptor implements NestInterceptor {
       return await sent(operation, request, reply, await this.conduct(operation, trace, reply, work));
     } catch (error) {
       release(made);
+      if (operation.unlimited === 'unless-refused' && isRefusal(error))
+        await this.rateLimits.limitAddress(request.ip, reply);
       throw error;
     }
   }
@@ -98,6 +102,11 @@ export class TransactionInterceptor implements NestInterceptor {
   }
 }
 
+/** Of what the database could not do the caller is not to blame. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof DomainError && error.definition.status < 500;
+}
+
 function contextOf(trace: RequestTrace): RequestContext {
   if (!trace.context) throw new Error('The guard did not run before the interceptor.');
   return trace.context;
@@ -108,6 +117,7 @@ function answerOf(operation: OperationOptions, request: FastifyRequest, value: u
   if (value instanceof AnswerWithStatus) return otherAnswerOf(operation, value);
   if (operation.streams) return { status: statusOf(operation), body: asStreamed(operation, value) };
   if (operation.redirects) return { status: statusOf(operation), body: asRedirect(operation, value) };
+  if (value instanceof AnswerWithCookie) return cookieAnswerOf(operation, request, value);
   const body = operation.answers ? operation.answers.parse(value) : undefined;
   return { status: statusOf(operation), body, location: locationOf(operation, request, body) };
 }
@@ -116,6 +126,11 @@ function otherAnswerOf({ id, alsoAnswers }: OperationOptions, { status, body }: 
   const schema = (alsoAnswers as Record<number, z.ZodType | undefined> | undefined)?.[status];
   if (!schema) throw new Error(`${id} does not declare that it answers ${status}.`);
   return { status, body: schema.parse(body) };
+}
+
+function cookieAnswerOf(operation: OperationOptions, request: FastifyRequest, value: AnswerWithCookie): Answer {
+  if (!operation.setsCookie) throw new Error(`${operation.id} does not declare that it sets a cookie.`);
+  return { ...answerOf(operation, request, value.body), cookie: value.cookie };
 }
 
 function asRedirect({ id }: OperationOptions, value: unknown): Redirect {
@@ -133,10 +148,11 @@ async function sent(
   operation: OperationOptions,
   request: FastifyRequest,
   reply: FastifyReply,
-  { status, body, location, replayed }: Answer,
+  { status, body, location, cookie, replayed }: Answer,
 ): Promise<unknown> {
   if (location) reply.header('location', location);
   if (replayed) reply.header('idempotent-replayed', 'true');
+  if (cookie) setCookie(reply, cookie);
   if (operation.streams) return readied(request, reply, body as StreamedAnswer);
   if (operation.redirects) return sendOn(reply, body as Redirect);
   if (status !== statusOf(operation)) return withStatus(status, body);

@@ -5,6 +5,7 @@ import { DoctorsModule } from './doctors/doctors.module.js';
 import { InboxModule } from './inbox/inbox.module.js';
 import { LeadsModule } from './leads/leads.module.js';
 import { SendingModule } from './sending/sending.module.js';
+import { StreamModule } from './stream/stream.module.js';
 import { WebhooksModule } from './webhooks/webhooks.module.js';
 
 /** Messages with the people who write to a page or an Instagram account. */
@@ -16,6 +17,7 @@ import { WebhooksModule } from './webhooks/webhooks.module.js';
     InboxModule,
     LeadsModule,
     SendingModule,
+    StreamModule,
     WebhooksModule,
   ],
 })

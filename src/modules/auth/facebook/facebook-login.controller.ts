@@ -1,9 +1,10 @@
 import { Body, Controller, Get, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { MetaNotConfigured, MetaRateLimited, MetaUnavailable } from '../../../integrations/meta/meta.errors.js';
+import { Cookies } from '../../../kernel/http/cookies.js';
 import { TooManyRequests, UserDisabled } from '../../../kernel/http/http.errors.js';
 import { Operation } from '../../../kernel/http/operation.decorator.js';
-import { Cookies, type Redirect } from '../../../kernel/http/redirect.js';
+import type { Redirect } from '../../../kernel/http/redirect.js';
 import { anybody } from '../../../kernel/tenancy/access.js';
 import { type Client, CurrentClient } from '../../../kernel/tenancy/current-client.decorator.js';
 import {

@@ -1,6 +1,15 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
+  ChoiceInvalid,
+  ConnectCodeRefused,
+  ConnectRefused,
+  ConnectStateInvalid,
+  NoInstagramAccount,
+  NoPages,
+  ScopesMissing,
+} from '../../../integrations/meta/consent.errors.js';
+import {
   MetaNotConfigured,
   MetaPermissionMissing,
   MetaRateLimited,
@@ -14,15 +23,6 @@ import { Uuid } from '../../../kernel/http/primitives.js';
 import { organisationRole } from '../../../kernel/tenancy/access.js';
 import { CurrentCaller } from '../../../kernel/tenancy/current-caller.decorator.js';
 import type { Caller } from '../../../kernel/tenancy/request-context.js';
-import {
-  ChoiceInvalid,
-  ConnectCodeRefused,
-  ConnectRefused,
-  ConnectStateInvalid,
-  NoInstagramAccount,
-  NoPages,
-  ScopesMissing,
-} from './accounts.errors.js';
 import { PlatformName } from './accounts.schemas.js';
 import {
   Authorization,

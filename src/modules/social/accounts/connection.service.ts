@@ -1,11 +1,4 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { asMetaProblem } from '../../../integrations/meta/meta.errors.js';
-import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
-import { MetaLogin } from '../../../integrations/meta/meta-login.js';
-import { MetaPages } from '../../../integrations/meta/meta-pages.js';
-import { CONFIG, type Config } from '../../../kernel/config/config.js';
-import { AuthorizationStates } from '../../../kernel/secrets/authorization-states.js';
-import { Database } from '../../../kernel/tenancy/database.js';
 import {
   ConnectCodeRefused,
   ConnectRefused,
@@ -13,7 +6,14 @@ import {
   NoInstagramAccount,
   NoPages,
   ScopesMissing,
-} from './accounts.errors.js';
+} from '../../../integrations/meta/consent.errors.js';
+import { asMetaProblem } from '../../../integrations/meta/meta.errors.js';
+import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
+import { MetaLogin } from '../../../integrations/meta/meta-login.js';
+import { MetaPages } from '../../../integrations/meta/meta-pages.js';
+import { CONFIG, type Config } from '../../../kernel/config/config.js';
+import { AuthorizationStates } from '../../../kernel/secrets/authorization-states.js';
+import { Database } from '../../../kernel/tenancy/database.js';
 import { type Candidate, candidatesOf } from './candidates.js';
 import type { Authorization, ConnectAnswer, Connection } from './connect.schemas.js';
 import { askedScopes, missingScopes, type Platform, platforms } from './consent-scopes.js';

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import { ChoiceInvalid } from '../../../integrations/meta/consent.errors.js';
 import { asMetaProblem } from '../../../integrations/meta/meta.errors.js';
 import { type ManagedPage, MetaPages } from '../../../integrations/meta/meta-pages.js';
 import { NotFound } from '../../../kernel/http/http.errors.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { AccountMaker, type Choice } from './account-maker.js';
-import { ChoiceInvalid } from './accounts.errors.js';
 import type { SocialAccount } from './accounts.schemas.js';
 import { AccountsService } from './accounts.service.js';
 import type { Candidate } from './candidates.js';

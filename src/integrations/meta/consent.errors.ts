@@ -1,11 +1,13 @@
-import { defineProblem } from '../../../kernel/errors/domain-error.js';
+import { defineProblem } from '../../kernel/errors/domain-error.js';
+
+/* What goes wrong between Meta's dialog and a connected page or account, whatever it is connected for. */
 
 export const ConnectStateInvalid = defineProblem({
   code: 'connect-state-invalid',
   status: 422,
   title: 'The consent cannot be taken',
   meaning:
-    'The `state` is not ours, was used, is older than ten minutes, or belongs to another person, session or ' +
+    'The `state` is not ours, was used, is older than ten minutes, or belongs to another person, session, browser or ' +
     'organisation. Begin again.',
 });
 export const ConnectRefused = defineProblem({
@@ -32,7 +34,7 @@ export const NoPages = defineProblem({
   status: 422,
   title: 'There is no page to connect',
   meaning:
-    'The person manages no Facebook page, did not choose one in the dialog, or may not publish on it. Ask an ' +
+    'The person manages no Facebook page, did not choose one in the dialog, or may not do there what it is connected for. Ask an ' +
     'administrator of the page for full control of it, then begin again and choose it.',
 });
 export const NoInstagramAccount = defineProblem({
@@ -48,4 +50,12 @@ export const ChoiceInvalid = defineProblem({
   status: 422,
   title: 'This cannot be chosen',
   meaning: '`errors` names what is not among the candidates, or cannot be connected, or is not there any more.',
+});
+export const SubscriptionFailed = defineProblem({
+  code: 'subscription-failed',
+  status: 502,
+  title: 'Meta does not tell us of messages',
+  meaning:
+    'Meta took the consent and did not subscribe us to what is written to the page, so nothing was connected. Begin ' +
+    'again; if it stays so, the person may not manage the page.',
 });

@@ -1,0 +1,16 @@
+import { defineProblem } from '../../../kernel/errors/domain-error.js';
+
+export const AssigneeNotInClinic = defineProblem({
+  code: 'assignee-not-in-clinic',
+  status: 422,
+  title: 'That person does not work in the clinic',
+  meaning:
+    'A conversation is handed to somebody with `staff` or above in its clinic. One that belongs to no clinic stays with ' +
+    'its owner.',
+});
+export const ConversationClosed = defineProblem({
+  code: 'conversation-closed',
+  status: 409,
+  title: 'The conversation is closed',
+  meaning: 'What is done with cannot be put off. Open it first.',
+});
