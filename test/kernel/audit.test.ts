@@ -14,6 +14,7 @@ import { type Google, startGoogle } from '../support/google.js';
 import { formOf } from '../support/imports.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
 import { insertConversation, insertInstagram, insertLead, insertMessage } from '../support/messenger.js';
+import { type ConnectRoutes, consentAs, personWithPages } from '../support/messenger-connect.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { routes } from '../support/routes.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -206,6 +207,12 @@ const traces: Record<string, string[]> = {
   replyToLeadPrivately: ['insert public.comment_replies'],
   pauseInstagram: ['update public.doctor_settings'],
   resumeInstagram: ['update public.doctor_settings'],
+  chooseInstagram: ['insert public.doctor_instagram'],
+  chooseMessengerPage: ['insert public.messenger_connections'],
+  disconnectInstagram: ['delete public.doctor_instagram'],
+  disconnectMessengerPage: ['update public.messenger_connections'],
+  pauseMessengerPage: ['update public.messenger_connections'],
+  resumeMessengerPage: ['update public.messenger_connections'],
   createProvider: ['insert public.providers'],
   updateProvider: ['update public.providers'],
   deleteProvider: ['delete public.providers'],
@@ -571,6 +578,28 @@ describe('A write through the API leaves its trace', () => {
     ]);
     const closed = await trace('updateConversation', { by, ids: { conversationId }, body: { status: 'closed' } });
     expect(closed.events).toMatchObject([{ row_id: conversationId, changes: { status: ['open', 'closed'] } }]);
+  });
+
+  it('when somebody connects a page and an account for messages, pauses, and lets go of them', async () => {
+    const by = await logIn(demoAddress('provider', 'northside'));
+    const { personId, pages } = await personWithPages(meta, 2);
+    const choiceOf = async (connectRoutes: ConnectRoutes) => {
+      const email = demoAddress('provider', 'northside');
+      return (await consentAs(service, meta, email, connectRoutes, { personId })).get('choose') ?? '';
+    };
+    const choiceId = await choiceOf('/messenger/pages');
+    const chosen = await trace('chooseMessengerPage', { by, ids: { choiceId }, body: { choice: pages[0]?.id } });
+    const ids = { pageConnectionId: chosen.body.id };
+    expect(chosen.events).toMatchObject([
+      { row_id: chosen.body.id, changes: { page_access_token_sealed: ['***', '***'], page_name: ['***', '***'] } },
+    ]);
+    await trace('pauseMessengerPage', { by, ids });
+    await trace('resumeMessengerPage', { by, ids });
+    const account = { choiceId: await choiceOf('/settings/instagram') };
+    const { events } = await trace('chooseInstagram', { by, ids: account, body: { choice: pages[1]?.instagramId } });
+    expect(events).toMatchObject([{ row_id: by.id, changes: { instagram_access_token_sealed: ['***', '***'] } }]);
+    await trace('disconnectMessengerPage', { by, ids });
+    await trace('disconnectInstagram', { by });
   });
 
   it('when somebody who commented is replied to and dismissed, without a word of it', async () => {
