@@ -77,6 +77,7 @@ const get = async (leadId: string) => (await service.call('GET', `/messenger/lea
 
 interface Standing {
   id: string;
+  from: { username: string };
   text: string;
   parentId?: string;
 }
@@ -299,13 +300,15 @@ describe('A reply whose answer is lost', () => {
     expect(await standing(commentId, 'public')).toEqual(['Patience']);
   });
 
-  it("is not taken for somebody else's, or for one of before", async () => {
+  it("is not taken for somebody else's, for one of before, or for other words of the account", async () => {
     const { leadId, commentId } = await lead();
-    for (const from of ['Bob', doctor.username])
-      await meta.comment({
-        ...{ instagramId: doctor.instagramId, from, text: 'Same words', parentId: commentId, deliver: false },
-        at: from === 'Bob' ? Date.now() : Date.now() - 3_600_000,
-      });
+    const given = { instagramId: doctor.instagramId, text: 'Same words', parentId: commentId, deliver: false };
+    await meta.comment({ ...given, from: 'Bob' });
+    await meta.comment({ ...given, from: doctor.username, at: Date.now() - 3_600_000 });
+    await meta.comment({ ...given, from: doctor.username, text: 'Other words' });
+    const below = (await meta.control(`comments?instagramId=${doctor.instagramId}`)) as Standing[];
+    const names = below.filter(({ parentId }) => parentId === commentId).map(({ from }) => from.username);
+    expect(names).toEqual(['bob', doctor.username, doctor.username]);
     await meta.fault({ on: 'comment.reply', kind: 'internal' });
     await ask(leadId, 'public', 'Same words');
     const row = await becomes(leadId, 'public', isInDoubt);
