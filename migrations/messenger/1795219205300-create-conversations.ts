@@ -165,6 +165,8 @@ const conversations = `
   CREATE INDEX conversations_owner_id_idx ON public.conversations (owner_id, last_message_at DESC, id DESC);
   CREATE INDEX conversations_assigned_to_idx ON public.conversations (assigned_to, last_message_at DESC, id DESC)
     WHERE assigned_to IS NOT NULL;
+  CREATE INDEX conversations_unread_idx ON public.conversations (owner_id, last_message_at DESC, id DESC)
+    WHERE unread_count > 0;
   CREATE INDEX conversations_clinic_id_idx ON public.conversations (clinic_id);
   CREATE INDEX conversations_named_at_idx ON public.conversations (id)
     WHERE participant_name IS NULL AND named_at IS NULL;

@@ -33,7 +33,7 @@ export class ConversationsService {
   async list(caller: Caller, query: ConversationsQuery): Promise<Conversations> {
     const after = query.cursor ? this.cursors.decode(query.cursor, purpose) : [null, null];
     const values = [...after, query.limit + 1, ...filterValues(caller, query)];
-    const rows = await this.database.query<ListedRow>(listConversations, values);
+    const rows = await this.database.query<ListedRow>(listConversations[query.unread ?? 'any'], values);
     const page = toPage(rows, query.limit, ({ position, id }) => this.cursors.encode([position, id], purpose));
     await this.traces.leave(page.data, caller.userId);
     return { ...page, data: page.data.map((row) => this.described(row)) };
@@ -113,12 +113,11 @@ function changed({ status, assignedTo }: ConversationRow, changes: ConversationC
   return Object.fromEntries(Object.entries(changes).filter(([key, value]) => value !== present[key]));
 }
 
-function filterValues({ userId }: Caller, { status, channel, unread, assigned, q }: ConversationsQuery): unknown[] {
+function filterValues({ userId }: Caller, { status, channel, assigned, q }: ConversationsQuery): unknown[] {
   const assignee = assigned === 'me' ? userId : assigned;
   return [
     status ?? null,
     channel ?? null,
-    unread === undefined ? null : unread === 'true',
     assignee === 'none' ? null : (assignee ?? null),
     assigned === 'none',
     q === undefined ? null : `%${q.replace(/[\\%_]/g, '\\$&')}%`,
@@ -130,23 +129,29 @@ const filters = `
       AND ($1::text IS NULL OR (last_message_at, id) < ($1::timestamptz, $2::uuid))
       AND ($4::text IS NULL OR status = $4)
       AND ($5::text IS NULL OR channel = $5)
-      AND ($6::boolean IS NULL OR (unread_count > 0) = $6)
-      AND ($7::uuid IS NULL OR assigned_to = $7)
-      AND (NOT $8::boolean OR assigned_to IS NULL)
-      AND ($9::text IS NULL OR participant_name ILIKE $9)
+      AND ($6::uuid IS NULL OR assigned_to = $6)
+      AND (NOT $7::boolean OR assigned_to IS NULL)
+      AND ($8::text IS NULL OR participant_name ILIKE $8)
     ORDER BY last_message_at DESC, id DESC LIMIT $3`;
 
 /**
  * The caller's own and those that they were handed, each from the index of its order: one condition with OR would read
  * and sort all of them. The policies hold in both.
  */
-const listConversations = `
+const listing = (unread: string): string => `
   SELECT ${conversationColumns}, last_message_at::text AS position FROM (
-    (SELECT * FROM public.conversations WHERE owner_id = (SELECT app.user_id()) AND ${filters})
+    (SELECT * FROM public.conversations WHERE owner_id = (SELECT app.user_id()) AND ${unread} AND ${filters})
     UNION ALL
     (SELECT * FROM public.conversations
-      WHERE assigned_to = (SELECT app.user_id()) AND owner_id <> (SELECT app.user_id()) AND ${filters})
+      WHERE assigned_to = (SELECT app.user_id()) AND owner_id <> (SELECT app.user_id()) AND ${unread} AND ${filters})
   ) conversations ORDER BY last_message_at DESC, id DESC LIMIT $3`;
+
+/** Few are unread, and they have an index of their own, which no parameter finds. */
+const listConversations = {
+  any: listing('true'),
+  true: listing('unread_count > 0'),
+  false: listing('unread_count = 0'),
+};
 
 const getConversation = `SELECT ${conversationColumns} FROM public.conversations WHERE id = $1`;
 

@@ -41,7 +41,8 @@ export class ConnectionHealth {
   }
 
   /**
-   * Asks Meta what the token is still worth, and writes it down; whoever asks while it is being asked hears the same.
+   * Asks Meta what the token is still worth, and writes it down, unless that was done within five minutes; whoever comes
+   * while it is being asked hears the same.
    *
    * @throws MetaFailure when Meta does not say, which is written down too, unless it is that we ask too often
    */
@@ -102,7 +103,8 @@ export class ConnectionHealth {
 
   private async ask(watched: Watched): Promise<void> {
     const held = await this.records.held(watched);
-    if (!held) return;
+    // Somebody else's look may have ended while this one began.
+    if (!held?.isStale) return;
     const token = this.open(watched, held);
     if (token === undefined)
       return this.records.note(watched, held.consent, { level: 'error', code: 'token-unreadable' });

@@ -8,7 +8,12 @@ import type { HealthFacts, HealthState, Watched } from './health-state.js';
 /** Tells one person that a connection needs them; its handler is in `health-mails`. */
 export const healthMailJob = 'messenger.mail-health';
 
-export interface HeldAccess extends HealthFacts {
+interface Seen extends HealthFacts {
+  /** Not looked at for five minutes. */
+  isStale: boolean;
+}
+
+export interface HeldAccess extends Seen {
   sealed: string;
   /** In full precision: tells one consent from the next. */
   consent: string;
@@ -32,7 +37,7 @@ export class HealthRecords {
   ) {}
 
   /** What the caller may see of their own, in the running transaction. */
-  own(channel: Watched['channel'], ownerId: string): Promise<(HealthFacts & { id: string; isStale: boolean })[]> {
+  own(channel: Watched['channel'], ownerId: string): Promise<(Seen & { id: string })[]> {
     return this.database.query(statements[channel].own, [ownerId]);
   }
 
@@ -106,12 +111,12 @@ const tables: Record<Watched['channel'], Table> = {
 
 const factsOf = (t: Table): string => `
   ${t.active} AS is_active, ${t.level} AS level, ${t.code} AS error_code, ${t.checked} AS checked_at,
-  ${t.expires} AS token_expires_at, ${t.sent} AS last_dm_success_at, connected_at`;
+  ${t.expires} AS token_expires_at, ${t.sent} AS last_dm_success_at, connected_at,
+  ${t.active} AND (${t.checked} IS NULL OR ${t.checked} < now() - interval '5 minutes') AS is_stale`;
 
 const statementsOf = (t: Table) => ({
   own: `
-    SELECT ${t.id} AS id, ${factsOf(t)},
-           ${t.active} AND (${t.checked} IS NULL OR ${t.checked} < now() - interval '5 minutes') AS is_stale
+    SELECT ${t.id} AS id, ${factsOf(t)}
       FROM ${t.table} WHERE ${t.owner} = $1`,
   held: `
     SELECT ${factsOf(t)}, ${t.token} AS sealed, connected_at::text AS consent
@@ -137,15 +142,17 @@ const statementsOf = (t: Table) => ({
 
 const statements = { messenger: statementsOf(tables.messenger), instagram: statementsOf(tables.instagram) };
 
-/** As whom it is written must be enabled: others' connections wait until they are. */
+/** As whom it is written must be enabled: others' connections wait until they are. Each table is read by its index. */
 const lateOf = (channel: Watched['channel'], t: Table): string => `
   SELECT '${channel}' AS channel, ${t.owner} AS owner_id, ${t.id} AS id, ${t.checked} AS checked_at
-    FROM ${t.table} JOIN auth.users u ON u.id = ${t.owner} AND u.disabled_at IS NULL
-   WHERE ${t.active} AND (${t.checked} IS NULL OR ${t.checked} < now() - interval '20 hours')`;
+    FROM ${t.table} c
+   WHERE ${t.active} AND (${t.checked} IS NULL OR ${t.checked} < now() - interval '20 hours')
+     AND EXISTS (SELECT FROM auth.users u WHERE u.id = c.${t.owner} AND u.disabled_at IS NULL)
+   ORDER BY ${t.checked} NULLS FIRST LIMIT $1`;
 
 const findOldest = `
   SELECT channel, owner_id, id
-    FROM (${lateOf('messenger', tables.messenger)} UNION ALL ${lateOf('instagram', tables.instagram)}) late
+    FROM ((${lateOf('messenger', tables.messenger)}) UNION ALL (${lateOf('instagram', tables.instagram)})) late
    ORDER BY checked_at NULLS FIRST, id LIMIT $1`;
 
 const consentsOf = (channel: Watched['channel'], t: Table): string => `
