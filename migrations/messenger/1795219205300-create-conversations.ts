@@ -272,7 +272,7 @@ const states = `
   COMMENT ON FUNCTION app.guard_conversation_status IS
     'The transitions of a conversation, as src/modules/messenger/conversations/conversation-states.ts has them';
   CREATE TRIGGER guard_status BEFORE UPDATE OF status ON public.conversations
-    FOR EACH ROW EXECUTE FUNCTION app.guard_conversation_status();
+    FOR EACH ROW WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION app.guard_conversation_status();
 `;
 
 /** SECURITY DEFINER: a colleague must not see the owner's connection, only whether an answer can leave. */

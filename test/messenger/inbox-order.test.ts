@@ -116,7 +116,7 @@ describe('Two processes', () => {
   it('do not wait for each other: who finds a part taken leaves it to the other', async () => {
     await deliverShuffled([metaId()], 5, 5);
     const holder = await service.database.sql<{ lane: number }>(
-      `SELECT lane & 3 AS lane FROM webhook_events WHERE page_id = $1 LIMIT 1`,
+      `SELECT shard AS lane FROM webhook_events WHERE page_id = $1 LIMIT 1`,
       [pageId],
     );
     const shard = holder[0]?.lane ?? 0;

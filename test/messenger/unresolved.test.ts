@@ -92,7 +92,7 @@ describe('An event of a page that nobody has connected', () => {
     await receive('Just now');
     await until(async () => (await states())[0] === 'unresolved');
     const [event] = await service.database.sql<{ id: string; lane: number }>(
-      'SELECT id, lane & 3 AS lane FROM webhook_events WHERE page_id = $1',
+      'SELECT id, shard AS lane FROM webhook_events WHERE page_id = $1',
       [pageId],
     );
     const batch = new pg.Client(service.database.adminUrl);

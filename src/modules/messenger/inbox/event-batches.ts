@@ -19,7 +19,7 @@ export class EventBatches {
   /**
    * In the caller's transaction, as the service.
    *
-   * @param taken in the order of their ids
+   * @param taken in the order in which they came
    * @returns what became of them; those that wait for one that has failed are not in it, and stay as they were
    * @throws whatever says nothing of the events: the transaction is to be given up, and tried again
    */

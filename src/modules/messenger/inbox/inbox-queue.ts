@@ -74,7 +74,7 @@ const awaitShard = `SELECT pg_advisory_xact_lock(${nameOfShard})`;
 /** What is due, unless something of its conversation failed and waits to be tried again: that comes first. */
 const dueEvents = `
     FROM public.webhook_events e
-   WHERE e.state = 'received' AND (e.lane & 3) = $1::integer AND e.next_attempt_at <= now()
+   WHERE e.state = 'received' AND e.shard = $1::integer AND e.next_attempt_at <= now()
      AND NOT EXISTS (
        SELECT FROM public.webhook_events w
         WHERE w.state = 'received' AND w.attempts > 0 AND w.lane = e.lane AND w.next_attempt_at > now()
@@ -82,14 +82,15 @@ const dueEvents = `
 
 const takeEvents = `
   SELECT id, object, page_id, lane, attempts, received_at, payload_sealed
-    FROM (SELECT e.*, sum(octet_length(e.payload_sealed)) OVER (ORDER BY e.id) - octet_length(e.payload_sealed) AS before
-            FROM (SELECT e.* ${dueEvents} ORDER BY e.id LIMIT $2) e) e
-   WHERE before < $3::bigint ORDER BY id`;
+    FROM (SELECT e.*, sum(octet_length(e.payload_sealed)) OVER (ORDER BY e.received_at, e.id)
+                   - octet_length(e.payload_sealed) AS before
+            FROM (SELECT e.* ${dueEvents} ORDER BY e.received_at, e.id LIMIT $2) e) e
+   WHERE before < $3::bigint ORDER BY received_at, id`;
 
 const findNext = `
-  SELECT CASE WHEN EXISTS (SELECT ${dueEvents}) THEN 0 ELSE (
+  SELECT CASE WHEN (SELECT true ${dueEvents} ORDER BY e.received_at, e.id LIMIT 1) THEN 0 ELSE (
     SELECT (extract(epoch FROM min(w.next_attempt_at) - now()) * 1000)::float8 FROM public.webhook_events w
-     WHERE w.state = 'received' AND w.attempts > 0 AND (w.lane & 3) = $1::integer AND w.next_attempt_at > now())
+     WHERE w.state = 'received' AND w.attempts > 0 AND w.shard = $1::integer AND w.next_attempt_at > now())
   END AS wait_ms`;
 
 const concludeEvents = `

@@ -1,6 +1,6 @@
 /**
- * How many parts of the inbox are worked off side by side. An event's part are the last bits of its lane, so that events
- * of one conversation meet in one part. The index `webhook_events_received_idx` is made for this very number.
+ * How many parts of the inbox are worked off side by side. The column `webhook_events.shard` is made for this very number,
+ * of an event's lane, so that events of one conversation meet in one part.
  */
 const shardCount = 4;
 

@@ -108,6 +108,9 @@ const react = `
 /**
  * Whoever has read a message has read those before it; the same holds of what was delivered. So a receipt that names a
  * message means all of ours up to its time.
+ *
+ * OFFSET 0 has the messages of each conversation looked up by its index, whatever the planner believes of how many
+ * messages of all conversations are still unread.
  */
 const takeReceipts = `
   WITH given AS (
@@ -118,11 +121,15 @@ const takeReceipts = `
            max(greatest(g.watermark, m.platform_timestamp)) FILTER (WHERE g.is_read) AS read_until
       FROM given g LEFT JOIN public.messages m ON ${ofGiven}
      GROUP BY g.conversation_id),
+  raised AS MATERIALIZED (
+    SELECT ours.id, ours.status, CASE WHEN ours.platform_timestamp <= r.read_until THEN 'read' ELSE 'delivered' END AS becomes
+      FROM reached r CROSS JOIN LATERAL (
+        SELECT m.id, m.status, m.platform_timestamp FROM public.messages m
+         WHERE m.conversation_id = r.conversation_id AND m.direction = 'out' AND m.status IN ('sent', 'delivered')
+           AND m.platform_timestamp <= r.delivered_until
+           AND (m.status = 'sent' OR m.platform_timestamp <= r.read_until)
+        OFFSET 0) ours),
   changed AS (
-    UPDATE public.messages m
-       SET status = CASE WHEN m.platform_timestamp <= r.read_until THEN 'read' ELSE 'delivered' END
-      FROM reached r
-     WHERE m.conversation_id = r.conversation_id AND m.direction = 'out' AND m.status IN ('sent', 'delivered')
-       AND m.platform_timestamp <= r.delivered_until
-       AND (m.status = 'sent' OR m.platform_timestamp <= r.read_until))
+    UPDATE public.messages m SET status = raised.becomes
+      FROM raised WHERE m.id = raised.id AND m.status = raised.status)
   ${missing}`;

@@ -34,4 +34,4 @@ export class UnresolvedJobs {
 
 const resolveEvents = `
   UPDATE public.webhook_events SET state = 'received', attempts = 0, error_code = NULL, next_attempt_at = now()
-   WHERE state = 'unresolved' AND page_id = ANY ($2::text[]) AND (lane & 3) = $1::integer`;
+   WHERE state = 'unresolved' AND page_id = ANY ($2::text[]) AND shard = $1::integer`;
