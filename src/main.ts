@@ -64,6 +64,7 @@ async function open(config: Config, meta: DemoMeta | undefined): Promise<NestFas
   try {
     if (meta) await serveDemoPage(application, meta.url);
     await listen(application, config);
+    await meta?.tellService(await application.getUrl());
   } catch (error) {
     await application.close();
     throw error;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import autocannon from 'autocannon';
 import pg from 'pg';
-import { answers, databasesOf, median, start, stopAll, wide } from './processes.js';
+import { answers, cpuMs, databasesOf, median, start, stopAll, wide } from './processes.js';
 
 /**
  * The webhook's intake beside its floor, alternating in one run, so that what else the machine does falls on both alike:
@@ -46,7 +46,8 @@ function setupRequest(request) {
   return { ...request, body, headers };
 }
 
-async function measure(url, duration, overallRate) {
+async function measure({ url, pid }, duration, overallRate) {
+  const before = cpuMs(pid);
   const result = await autocannon({
     ...{ url: `${url}/webhooks/meta`, connections, duration },
     ...(overallRate && { overallRate }),
@@ -59,6 +60,7 @@ async function measure(url, duration, overallRate) {
     p50: result.latency.p50,
     p99: result.latency.p99,
     total: result.requests.total,
+    cpuUs: (1_000 * (cpuMs(pid) - before)) / result.requests.total,
   };
 }
 
@@ -69,19 +71,22 @@ async function expectKept(answered) {
   await admin.query('TRUNCATE webhook_events');
 }
 
-const variants = { floor: floor.url, ours: `${service.url}/api/v1` };
+const variants = {
+  floor: { url: floor.url, pid: floor.child.pid },
+  ours: { url: `${service.url}/api/v1`, pid: service.child.pid },
+};
 const of = (samples, name) => median(samples.map((sample) => sample[name]));
 const full = { floor: [], ours: [] };
 const half = { floor: [], ours: [] };
 for (let round = -1; round < rounds; round += 1)
-  for (const [variant, url] of Object.entries(variants)) {
-    const sample = await measure(url, round < 0 ? 2 : seconds);
+  for (const [variant, server] of Object.entries(variants)) {
+    const sample = await measure(server, round < 0 ? 2 : seconds);
     await expectKept(sample.total);
     if (round >= 0) full[variant].push(sample);
   }
 for (let round = 0; round < rounds; round += 1)
-  for (const [variant, url] of Object.entries(variants)) {
-    const sample = await measure(url, seconds, Math.round(of(full[variant], 'rate') / 2));
+  for (const [variant, server] of Object.entries(variants)) {
+    const sample = await measure(server, seconds, Math.round(of(full[variant], 'rate') / 2));
     await expectKept(sample.total);
     half[variant].push(sample);
   }
@@ -92,6 +97,8 @@ const table = Object.keys(variants).map((variant) => ({
   'p50 ms': of(full[variant], 'p50'),
   'p99 ms': of(full[variant], 'p99'),
   'of the floor': Number(median(full[variant].map(({ rate }, round) => rate / full.floor[round].rate)).toFixed(2)),
+  // Of the server alone, without the database: what the machine does besides changes it least.
+  'CPU µs each': Math.round(of(full[variant], 'cpuUs')),
   'half rate': Math.round(of(half[variant], 'rate')),
   'p50 ms at half': of(half[variant], 'p50'),
   'p99 ms at half': of(half[variant], 'p99'),

@@ -65,6 +65,12 @@ export const median = (values) => [...values].sort((a, b) => a - b)[Math.floor((
 export const rssMib = (pid) =>
   Math.round(Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) / 1024);
 
+/** Milliseconds of CPU that a process has used; Linux counts them in hundredths of a second. */
+export function cpuMs(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
 export async function timed(work) {
   const started = performance.now();
   await work();

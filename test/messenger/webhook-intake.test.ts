@@ -305,6 +305,35 @@ describe('Events of one conversation', () => {
   });
 });
 
+describe('While nothing can be written', () => {
+  it('no more is held than fits; what was answered 200 is kept, and the rest is for Meta to send again', async () => {
+    const client = new pg.Client(service.database.adminUrl);
+    await client.connect();
+    try {
+      await client.query('BEGIN');
+      await client.query('LOCK TABLE webhook_events IN ACCESS EXCLUSIVE MODE');
+      const large = 'x'.repeat(1_000_000);
+      const answers = Array.from({ length: 32 }, (_, n) =>
+        webhook.deliver(ofPage(entryOf(page, said(`m_${n}`, large))), 'compact'),
+      );
+      // At once, and not because a lock was waited for in vain.
+      await Promise.race(
+        answers.map(async (answer) => ((await answer).body.includes('"database-unavailable"') ? true : never())),
+      );
+      await client.query('ROLLBACK');
+      const statuses = (await Promise.all(answers)).map(({ status }) => status);
+      const kept = statuses.filter((status) => status === 200).length;
+      expect(kept).toBeGreaterThan(15);
+      expect(statuses.filter((status) => status === 503)).toHaveLength(32 - kept);
+      expect(await service.database.sql('SELECT id FROM webhook_events')).toHaveLength(kept);
+    } finally {
+      await client.end();
+    }
+  });
+});
+
+const never = () => new Promise<never>(() => undefined);
+
 describe('While the database is away', () => {
   it('a delivery is refused, and is kept once Meta sends it again', async () => {
     const { apiUrl } = service.database;

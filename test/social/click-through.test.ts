@@ -171,12 +171,86 @@ describe('Somebody whose address has a password', () => {
   });
 });
 
+describe('A doctor', () => {
+  const asked = 'Is there anything free on Friday? 🦷';
+  const answered = 'On Friday at ten, if that suits you.';
+  let page: Page;
+  beforeAll(async () => {
+    complaints.splice(0);
+    page = await openDemo();
+    await page.fill('[name="email"]', 'provider@northside.example');
+    await page.fill('[name="password"]', 'open-the-clinic');
+    await page.click('#password button');
+    await page.locator('#messages:visible').waitFor();
+  });
+  const conversation = (name: string | RegExp) => page.locator('#conversations button', { hasText: name });
+  const line = (text: string) => page.locator('#lines li', { hasText: text });
+  const write = async (place: string, text: string) => {
+    await page.selectOption('#patient select', { label: place });
+    await page.fill('#patient [name="text"]', text);
+    await page.click('#patient button[value="message"]');
+  };
+
+  it('finds who has written, at a page that is no longer connected', async () => {
+    await conversation('Mara Lindqvist').waitFor();
+    expect(await textsOf(page, '#conversations button')).toHaveLength(6);
+    expect(await textsOf(page, '#answering li')).toEqual(['Northside Dental on Messenger: not connected']);
+  });
+
+  it('chooses the page at which to answer, and has one Instagram account that is connected at once', async () => {
+    await page.click('[data-answer="page"]');
+    await continueAs(page, 'Alex Demo');
+    await page.locator('#place-choice:visible').waitFor();
+    expect(await textsOf(page, '#answering li')).toEqual(['Northside Dental on Messenger: not connected']);
+    await page.locator('#places label', { hasText: 'Northside Dental' }).locator('input').check();
+    await page.click('#place-choice button');
+    await page.getByText('Northside Dental on Messenger: connected').waitFor();
+    await page.click('[data-answer="instagram"]');
+    await continueAs(page, 'Alex Demo');
+    await page.getByText('northside.dental on Instagram: connected').waitFor();
+  });
+
+  it.each([
+    ['Northside Dental (Messenger)', 'messenger', 'delivered'],
+    ['northside.dental (Instagram)', 'instagram', 'sent'],
+  ])('reads what is written to %s as it comes, answers, and sees that it was read', async (place, channel, status) => {
+    await write(place, asked);
+    // Meta is asked for the name of a new one; until it has told it, the conversation stands there without.
+    await conversation(new RegExp(`^(Kim Example|Somebody) on ${channel}`)).click();
+    await line(asked).waitFor();
+    await page.fill('#reply textarea', answered);
+    await page.click('#reply button');
+    const answer = line(answered);
+    await answer.and(page.locator(`[data-status="${status}"]`)).waitFor();
+    await page.click('#patient button[value="read"]');
+    await answer.and(page.locator('[data-status="read"]')).waitFor();
+    const standing = await control<{ text: string; channel: string }[]>('messages');
+    expect(standing.filter((each) => each.text === answered && each.channel === channel)).toHaveLength(1);
+  });
+
+  it('goes on with a conversation of before, and sees the next line while it is open', async () => {
+    await conversation('Mara Lindqvist').click();
+    await line('Thursday would be best.').waitFor();
+    await page.fill('#reply textarea', 'Thursday at four.');
+    await page.click('#reply button');
+    await line('Thursday at four.').and(page.locator('[data-status="delivered"]')).waitFor();
+    await page.fill('#patient [name="from"]', 'Mara Lindqvist');
+    await write('Northside Dental (Messenger)', 'We will be there.');
+    await line('We will be there.').waitFor();
+  });
+
+  it('met no complaint of the browser', () => {
+    expect(complaints).toEqual([]);
+  });
+});
+
 describe('What the run has written', () => {
-  it('holds none of the tokens that Meta gave, and its logs no caption', async () => {
+  it('holds none of the tokens that Meta gave, and its logs no caption and nothing that was said', async () => {
     const issued = await control<string[]>('tokens');
     expect(issued.length).toBeGreaterThan(3);
-    const captions = ['Seen on instagram', 'Seen on facebook'];
-    const secrets = [...issued, 'emulator-secret'];
+    const captions = ['Seen on instagram', 'Seen on facebook', 'Kim Example', 'Mara Lindqvist'];
+    const said = ['anything free on Friday', 'if that suits you', 'Thursday at four', 'We will be there'];
+    const secrets = [...issued, 'emulator-secret', ...said];
     await expectNoTrace({ database, processes: [service], folders: [folder], secrets, captions });
   }, 30_000);
 });

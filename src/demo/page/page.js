@@ -1,38 +1,16 @@
 import { call, exchange, facebookAddress, Refusal, tokens } from './api.js';
+import { attempt, element, find, show } from './elements.js';
+import { finishAnswering, listenToMessages, showMessages } from './messages.js';
 
-/** One page that walks through log-in, connecting and posting as an app of a clinic would. */
-
-const find = (id) => document.getElementById(id);
-const show = (id, isShown = true) => {
-  find(id).hidden = !isShown;
-};
-
-/** Texts go in as texts: a caption is never markup. */
-function element(name, text, attributes = {}) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  return made;
-}
-
-/** Runs what somebody asked for, and shows why it was refused. */
-async function attempt(work) {
-  show('problem', false);
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    find('problem').textContent = error.message;
-    find('problem').dataset.code = error.code;
-    show('problem');
-  }
-}
+/** One page that walks through log-in, connecting, posting and messages as an app of a clinic would. */
 
 let organisationId;
 const social = (path) => `/organisations/${organisationId}/social${path}`;
 
+const whoIs = () => call('GET', '/auth/me');
+
 async function showPerson() {
-  const me = await call('GET', '/auth/me');
+  const me = await whoIs();
   find('who').textContent = `Logged in as ${[me.firstName, me.lastName].join(' ').trim() || me.email || 'somebody'}`;
   const [organisation] = me.organisations;
   organisationId = organisation?.id;
@@ -41,6 +19,7 @@ async function showPerson() {
   show('found', !organisation);
   show('social', Boolean(organisation));
   if (organisation) await showAccounts();
+  await showMessages(me);
 }
 
 async function showAccounts() {
@@ -124,6 +103,7 @@ function listen() {
     await showAccounts();
   });
   on('post', 'submit', publish);
+  listenToMessages(whoIs);
   for (const button of document.querySelectorAll('[data-connect]'))
     button.addEventListener('click', () =>
       attempt(async () => {
@@ -167,6 +147,10 @@ async function start() {
   if (!tokens.get()) return show('login');
   await showPerson();
   if (query.has('state') && organisationId) await finishConnecting(query);
+  if (query.has('of'))
+    await finishAnswering(query, (code) => {
+      throw new Refusal({ code, title: `That was not connected: ${code}.` });
+    });
 }
 
 function waitForLogin(refusal, code) {

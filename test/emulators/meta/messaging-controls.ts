@@ -67,6 +67,10 @@ export const messagingControls: Record<string, (stage: { state: MetaState }, giv
   },
   'GET messages': ({ state }, { pageId }) =>
     state.conversations.ofPlace(pageId as string | undefined).map((each) => shown(state, each)),
+  'GET places': ({ state: { world } }) => [
+    ...[...world.pages.values()].map(({ id, name }) => ({ id, name })),
+    ...[...world.instagram.values()].map(({ id, username }) => ({ id, name: username })),
+  ],
   'GET comments': ({ state }, { instagramId }) =>
     [...state.comments.all.values()].filter(({ accountId }) => !instagramId || accountId === instagramId),
   'POST webhooks': ({ state }, given) => deliver(state, given as unknown as Delivered),

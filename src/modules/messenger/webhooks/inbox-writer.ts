@@ -1,11 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { isConnectionFailure } from '../../../kernel/database/failures.js';
+import { DatabaseUnavailable } from '../../../kernel/http/http.errors.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { type EventRow, ReceivedEvents } from './received-events.js';
 
 /** A delivery that waits to be written. */
 interface Waiting {
   rows: readonly EventRow[];
+  size: number;
   resolve(stored: number): void;
   reject(error: unknown): void;
 }
@@ -16,6 +18,10 @@ const parallelGroups = 2;
 /** A delivery that brings more is a group by itself. */
 const eventsOfGroup = 1_000;
 
+/** Characters, of a group and of all that wait: those of some dozens of the largest deliveries would fill the memory. */
+const sizeOfGroup = 4 * 1024 * 1024;
+const sizeOfWaiting = 32 * 1024 * 1024;
+
 /**
  * Writes deliveries to the inbox. What a transaction costs is its way to the disk, which is the same for one delivery as
  * for fifty: those that come while others are being written go together in the next one, and each is answered after its commit.
@@ -23,6 +29,7 @@ const eventsOfGroup = 1_000;
 @Injectable()
 export class InboxWriter {
   private waiting: Waiting[] = [];
+  private waitingSize = 0;
   private running = 0;
 
   constructor(
@@ -30,10 +37,17 @@ export class InboxWriter {
     private readonly received: ReceivedEvents,
   ) {}
 
-  /** How many of the events are new, once they are committed; when it throws, none of them is kept. */
-  write(rows: readonly EventRow[]): Promise<number> {
+  /**
+   * How many of the events are new, once they are committed; when it throws, none of them is kept.
+   *
+   * @throws DatabaseUnavailable while it takes so much less than comes that Meta had better try again later
+   */
+  async write(rows: readonly EventRow[]): Promise<number> {
+    const size = rows.reduce((sum, { sealed }) => sum + sealed.length, 0);
+    if (this.waitingSize + size > sizeOfWaiting) throw new DatabaseUnavailable(undefined, { retryAfter: 1 });
     return new Promise((resolve, reject) => {
-      this.waiting.push({ rows, resolve, reject });
+      this.waiting.push({ rows, size, resolve, reject });
+      this.waitingSize += size;
       if (this.running < parallelGroups) void this.work();
     });
   }
@@ -45,12 +59,15 @@ export class InboxWriter {
   }
 
   private next(): Waiting[] {
-    let events = 0;
-    const tooMany = this.waiting.findIndex(({ rows }, index) => {
-      events += rows.length;
-      return index > 0 && events > eventsOfGroup;
+    let [events, size] = [0, 0];
+    const tooMany = this.waiting.findIndex((each, index) => {
+      events += each.rows.length;
+      size += each.size;
+      return index > 0 && (events > eventsOfGroup || size > sizeOfGroup);
     });
-    return this.waiting.splice(0, tooMany < 0 ? this.waiting.length : tooMany);
+    const group = this.waiting.splice(0, tooMany < 0 ? this.waiting.length : tooMany);
+    for (const each of group) this.waitingSize -= each.size;
+    return group;
   }
 
   /** Each by itself when they cannot be written together: what is wrong with one is not the others' fault. */
