@@ -294,7 +294,8 @@ describe('A consent that leads nowhere', () => {
     const { personId, pages } = await personWithPages(meta);
     await meta.fault({ on: 'page.subscribe', kind: 'slow', delayMs: 1_000 });
     const told = connect({ personId });
-    while ((await subscribedAt(meta, pages[0]?.id ?? '')).length === 0) await pause(20);
+    const isSubscribed = async () => (await subscribedAt(meta, pages[0]?.id ?? '')).length > 0;
+    for (let tries = 0; tries < 200 && !(await isSubscribed()); tries += 1) await pause(20);
     await graph.delete(`${pages[0]?.id}/subscribed_apps`, 'emulator-app|emulator-secret');
     expect(await told).toEqual({ error: 'subscription-failed' });
     expect(await connections()).toEqual([]);
