@@ -177,6 +177,8 @@ describe('What Meta refuses for certain', () => {
     ['not-found', 'meta-refused', {}],
     ['permission', 'meta-permission-missing', {}],
     ['permission', 'meta-permission-missing', { code: 200 }],
+    ['token-expired', 'not-connected', {}],
+    ['token-revoked', 'not-connected', {}],
   ] as const)('by %s fails as %s', async (kind, code, given) => {
     const { talk, id } = await sendWith(kind, given);
     expect(await becomes(service.database, id, isFailed)).toMatchObject({ error_code: code, send_started_at: null });

@@ -155,6 +155,8 @@ describe('Several messages of a conversation', () => {
   it('leave in the order in which they were queued', async () => {
     const talk = await hearFrom(meta, service, practice, 'Order');
     const texts = Array.from({ length: 8 }, (_, number) => `Number ${number}`);
+    // While the first is on its way, the others come together behind it.
+    await meta.fault({ on: 'page.message', kind: 'slow', delayMs: 800, objectId: practice.pageId });
     const ids: string[] = [];
     for (const text of texts) ids.push(await queued(service, talk, text));
     await Promise.all(ids.map((id) => becomes(service.database, id, isSent)));

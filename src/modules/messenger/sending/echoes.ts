@@ -134,7 +134,7 @@ const conversationsOf = (echoes: readonly Echo[]): string[] => [
 ];
 
 const lockConversations = `
-  SELECT FROM public.conversations WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE`;
+  SELECT FROM public.conversations WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
 
 const findKnown = `
   SELECT m.channel, m.platform_message_id AS mid
