@@ -69,7 +69,7 @@ const events = `
   COMMENT ON COLUMN public.webhook_events.page_id IS
     'As the entry names it: a page, an Instagram account, or the page that the account is linked with';
   COMMENT ON COLUMN public.webhook_events.lane IS
-    'A number made of page and participant: events of one conversation have the same, and are processed in order';
+    'A number made of the participant: events of one conversation have the same, and are processed in order';
   COMMENT ON COLUMN public.webhook_events.shard IS
     'Which of the four parts of the inbox: each is worked off by one worker at a time. A column of its own, since under '
     'row-level security the planner does not see that an index of an expression has its rows in order';

@@ -93,7 +93,7 @@ function happening(person, step, at) {
 /** The inbox as the intake would have filled it, there all at once. */
 async function fill() {
   await admin.query('TRUNCATE messages, conversations, webhook_events');
-  const began = Date.now() - 7_200_000;
+  const began = Date.now() - 60_000;
   const rows = [];
   for (let index = 0; index < events; index += 1) {
     const [step, person] = [Math.floor(index / people), index % people];

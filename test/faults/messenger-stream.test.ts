@@ -59,7 +59,7 @@ describe('Streams of two services while the database crashes twice', () => {
     for (const client of clients) await client.until(({ name }) => name === 'ready');
     const ownerId = await userOf(server.database, demoAddress('provider', 'northside'));
     const id = await insertConversation(server.database, ownerId);
-    await Promise.all(clients.map((client) => client.until(({ data }) => data.id === id, 3_000)));
+    await Promise.all(clients.map((client) => client.until(({ data }) => data.id === id, 10_000)));
     for (const client of clients) client.hangUp();
   });
 });

@@ -1,7 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { demoAddress } from '../../src/demo/demo.js';
 import { insertConversation } from '../support/messenger.js';
-import { type ConnectRoutes, consentAs, personWithPages, subscribedAt } from '../support/messenger-connect.js';
+import {
+  beginConsent,
+  type ConnectRoutes,
+  comeBack,
+  consentAs,
+  personWithPages,
+  subscribedAt,
+} from '../support/messenger-connect.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 import { connectSocial } from '../support/social.js';
@@ -13,6 +20,11 @@ const instagram: ConnectRoutes = '/settings/instagram';
 const person = demoAddress('provider', 'northside');
 const other = demoAddress('staff', 'northside');
 
+const tables = [
+  ...['doctor_instagram', 'messenger_connections', 'messenger_pending_connections', 'messenger_authorizations'],
+  'conversations',
+];
+
 let meta: Meta;
 let service: Service;
 
@@ -22,8 +34,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   await meta.control('faults/clear');
-  for (const table of ['doctor_instagram', 'messenger_connections', 'messenger_pending_connections', 'conversations'])
-    await service.database.sql(`DELETE FROM ${table}`);
+  for (const table of tables) await service.database.sql(`DELETE FROM ${table}`);
 });
 afterAll(async () => {
   await service.stop();
@@ -178,6 +189,24 @@ describe('A consent on which publishing hangs as well', () => {
     expect((await service.call('DELETE', account, { token })).status).toBe(204);
     await until(async () => (await meta.count('permissions.revoke')) > 0);
   });
+
+  it('is waited for while the person is at the dialog again, who may be giving it anew', async () => {
+    const { personId } = await personWithPages(meta);
+    await connect(pages, personId);
+    const again = await beginConsent(service, person, pages);
+    await meta.control('calls/clear', {});
+    await call('DELETE', `${pages}/${await connectionId()}`);
+    const waits = `SELECT run_at > now() + interval '5 minutes' AS later FROM graphile_worker._private_jobs j
+      JOIN graphile_worker._private_tasks t ON t.id = j.task_id WHERE t.identifier = 'messenger.leave-page'`;
+    await until(async () => (await service.database.sql<{ later: boolean }>(waits)).some(({ later }) => later));
+    expect(await meta.count('permissions.revoke')).toBe(0);
+    const query = await meta.consent(again.dialogUrl, { personId });
+    expect(Object.fromEntries(await comeBack(service, pages, query, again.cookie))).toEqual({ connected: '1' });
+    await service.database.sql(`UPDATE graphile_worker._private_jobs SET run_at = now() WHERE task_id =
+      (SELECT id FROM graphile_worker._private_tasks WHERE identifier = 'messenger.leave-page')`);
+    await until(async () => (await jobsWaiting()) === 0);
+    expect(await meta.count('permissions.revoke')).toBe(0);
+  }, 20_000);
 
   it('survives that the account for publishing is let go of', async () => {
     const { personId } = await personWithPages(meta);

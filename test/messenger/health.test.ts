@@ -1,6 +1,6 @@
-import { demoAddress } from '../../src/demo/demo.js';
+import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
 import { ConnectionHealth } from '../../src/modules/messenger/connections/health/connection-health.js';
-import { asRole } from '../support/messenger.js';
+import { asRole, insertConnection } from '../support/messenger.js';
 import { type Connected, connectInstagram, connectPage } from '../support/messenger-health.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { type Answer, type Service, startService } from '../support/service.js';
@@ -249,6 +249,36 @@ describe('The level', () => {
     expect(await row()).toMatchObject({ instagram_health_level: 'ok', instagram_health_checked_at: null });
   });
 });
+
+describe('The pages of an owner', () => {
+  const pages = async (email: string) =>
+    (await service.call('GET', '/messenger/pages', { token: await service.tokenOf(email) })).body.data;
+
+  it.each([colleague, demoAdmin])('say how each is: of %s', async (email) => {
+    await insertConnection(service, email, { is_active: false, page_name: 'Former' });
+    const { personId } = await connectPage({ meta, service }, email, { page_name: 'Present' });
+    const levels = async () =>
+      Object.fromEntries((await pages(email)).map((page: Page) => [page.name, page.health.level]));
+    expect(await levels()).toEqual({ Former: 'not_connected', Present: 'ok' });
+    await meta.control('permissions/revoke', { personId, permission: 'pages_messaging' });
+    await service.database.sql(`UPDATE messenger_connections SET health_checked_at = now() - interval '6 minutes'`);
+    expect(await levels()).toEqual({ Former: 'not_connected', Present: 'error' });
+  });
+
+  it('need no permission of Instagram, nor the account one of pages', async () => {
+    const page = await connectPage({ meta, service }, colleague, { page_name: 'Present' });
+    await meta.control('permissions/revoke', { personId: page.personId, permission: 'instagram_manage_messages' });
+    const account = await connect();
+    await meta.control('permissions/revoke', { personId: account.personId, permission: 'pages_messaging' });
+    expect((await pages(colleague))[0].health.level).toBe('ok');
+    expect((await health()).level).toBe('ok');
+  });
+});
+
+interface Page {
+  name: string;
+  health: { level: string };
+}
 
 describe('When Meta takes long', () => {
   it('nobody waits longer than three seconds, and what it says then is there the next time', async () => {

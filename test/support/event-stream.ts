@@ -40,13 +40,13 @@ export async function openEvents(
     events: state.events,
     text: () => state.text,
     lastEventId: () => state.lastEventId,
-    until: (fits, milliseconds = 5_000) =>
+    until: (fits, milliseconds = 15_000) =>
       found(
         () => state.events.find(fits),
         milliseconds,
         () => `It was told: ${JSON.stringify(state.events)}`,
       ),
-    ended: (milliseconds = 5_000) =>
+    ended: (milliseconds = 15_000) =>
       found(
         () => state.end,
         milliseconds,

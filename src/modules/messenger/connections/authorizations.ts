@@ -64,6 +64,14 @@ export class Authorizations {
     if (!used?.isSignedIn) throw new ConnectStateInvalid();
     return { userId: used.userId, clinicId: used.clinicId, codeVerifier: opened.codeVerifier };
   }
+
+  /** Until when the person may come back from a dialog, or make a choice; null where nothing is under way. */
+  async underWayUntil(userId: string): Promise<Date | null> {
+    const row = await this.transactions.runAs({ service: 'connect Messenger' }, () =>
+      this.database.first<{ until: Date | null }>(readUnderWay, [userId]),
+    );
+    return row?.until ?? null;
+  }
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
@@ -80,3 +88,9 @@ const useAuthorization = `
   RETURNING a.user_id, a.clinic_id,
             EXISTS (SELECT FROM auth.sessions s
                      WHERE s.id = a.session_id AND s.revoked_at IS NULL AND s.expires_at > now()) AS is_signed_in`;
+
+const readUnderWay = `
+  SELECT greatest(
+    (SELECT max(expires_at) FROM public.messenger_authorizations WHERE user_id = $1 AND expires_at > now()),
+    (SELECT max(expires_at) FROM public.messenger_pending_connections WHERE user_id = $1 AND expires_at > now())
+  ) AS until`;

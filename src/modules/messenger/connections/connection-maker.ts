@@ -87,8 +87,9 @@ export class ConnectionMaker {
 
   /** Unless it is somebody's by now, whom the job leaves alone. */
   private async unsubscribeLater(choice: Choice): Promise<void> {
-    const left = { pageId: choice.page.id, accountId: accountOf(choice)?.id ?? null, facebookUserId: null };
-    await this.asService(() => this.leaving.later(left));
+    const left = { pageId: choice.page.id, accountId: accountOf(choice)?.id ?? null };
+    const nobody = { facebookUserId: null, ownerId: null };
+    await this.asService(() => this.leaving.later({ ...left, ...nobody }));
   }
 
   private asService<T>(work: () => Promise<T>): Promise<T> {

@@ -49,7 +49,7 @@ export class ConnectionRecords {
     const given = [id, page.name, this.tokens.sealPage('connection', id, page.accessToken), facebookUserId];
     if (stays) await this.database.query(updatePage, [...given, tokenExpiresAt]);
     else await this.database.query(insertPage, [...given, tokenExpiresAt, userId, clinicId, page.id]);
-    await this.followUp(formers, { pageId: page.id, accountId: null, facebookUserId });
+    await this.followUp(formers, { pageId: page.id, accountId: null, facebookUserId, ownerId: userId });
     return id;
   }
 
@@ -64,7 +64,7 @@ export class ConnectionRecords {
     const given = [userId, accountId, page.id, page.name, facebookUserId, sealed, username, tokenExpiresAt];
     if (stays) await this.database.query(updateAccount, given);
     else await this.database.query(insertAccount, [...given, clinicId]);
-    await this.followUp(formers, { pageId: page.id, accountId, facebookUserId });
+    await this.followUp(formers, { pageId: page.id, accountId, facebookUserId, ownerId: userId });
   }
 
   /** Two consents of one person at once come one after the other: neither sees what the other has not yet committed. */
@@ -85,12 +85,12 @@ const isSame = (one: Left, other: Left): boolean =>
 const waitForOthers = `SELECT pg_advisory_xact_lock(hashtextextended('messenger owner ' || $1, 0))`;
 
 const findPages = `
-  SELECT id, clinic_id, page_id, NULL AS account_id, facebook_user_id, is_active
+  SELECT id, clinic_id, page_id, NULL AS account_id, facebook_user_id, owner_id, is_active
     FROM public.messenger_connections WHERE owner_id = $1`;
 
 const findAccount = `
   SELECT doctor_id AS id, clinic_id, facebook_page_id AS page_id, instagram_page_id AS account_id, facebook_user_id,
-         true AS is_active
+         doctor_id AS owner_id, true AS is_active
     FROM public.doctor_instagram WHERE doctor_id = $1`;
 
 const deletePage = 'DELETE FROM public.messenger_connections WHERE id = $1';

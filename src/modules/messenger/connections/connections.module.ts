@@ -11,6 +11,7 @@ import { ConnectionRecords } from './connection-records.js';
 import { ConsentExchange } from './consent-exchange.js';
 import { ConsentReturn } from './consent-return.js';
 import { ConsentStart } from './consent-start.js';
+import { ConsentWithdrawal } from './consent-withdrawal.js';
 import { HealthModule } from './health/health.module.js';
 import { InstagramAccounts } from './instagram-accounts.js';
 import { InstagramConnectController } from './instagram-connect.controller.js';
@@ -36,6 +37,7 @@ import { PendingChoices } from './pending-choices.js';
     ConsentExchange,
     ConsentReturn,
     ConsentStart,
+    ConsentWithdrawal,
     InstagramAccounts,
     Leaving,
     LeavingJobs,

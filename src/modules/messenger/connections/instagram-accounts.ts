@@ -32,4 +32,4 @@ const readAccount = `
 
 const deleteAccount = `
   DELETE FROM public.doctor_instagram WHERE doctor_id = $1
-  RETURNING facebook_page_id AS page_id, instagram_page_id AS account_id, facebook_user_id`;
+  RETURNING facebook_page_id AS page_id, instagram_page_id AS account_id, facebook_user_id, doctor_id AS owner_id`;

@@ -1,12 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { MetaDataHolders } from '../../../integrations/meta/meta-data-holders.js';
-import { MetaLogin } from '../../../integrations/meta/meta-login.js';
 import { JobHandler } from '../../../kernel/jobs/job-handler.decorator.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { type Connected, ConnectedPages } from './connected-pages.js';
+import { ConsentWithdrawal } from './consent-withdrawal.js';
 import { Left, leaveJob } from './leaving.js';
 import { PageSubscriptions, unlessGone } from './page-subscriptions.js';
-import { askedScopes } from './purposes.js';
 
 /** Tells Meta what nobody is connected to any more, in the app's own name, and as often as it takes. */
 @Injectable()
@@ -15,21 +13,20 @@ export class LeavingJobs {
     private readonly transactions: Transactions,
     private readonly pages: ConnectedPages,
     private readonly subscriptions: PageSubscriptions,
-    private readonly login: MetaLogin,
-    private readonly holders: MetaDataHolders,
+    private readonly withdrawal: ConsentWithdrawal,
   ) {}
 
-  /** Not while somebody is connected to the page again, nor while anything else hangs on the same consent. */
   @JobHandler(leaveJob, { payload: Left, maxAttempts: 12 })
-  async leave({ pageId, accountId, facebookUserId }: Left): Promise<void> {
+  async leave(left: Left): Promise<void> {
+    const { pageId, accountId } = left;
     if (accountId && !(await this.find('instagram', accountId))) await this.subscriptions.end(accountId);
     await this.leavePage(pageId);
-    if (facebookUserId && !(await this.holders.isNeeded(facebookUserId))) await this.withdraw(facebookUserId);
+    await this.withdrawal.withdraw(left);
   }
 
   /**
-   * Somebody may connect the page again while Meta is told, and what Meta did not answer in time it may carry out later:
-   * whoever is connected in the end is subscribed once more.
+   * Not while somebody is connected to it again. That may happen while Meta is told, and what Meta did not answer in time
+   * it may carry out later: whoever is connected in the end is subscribed once more.
    */
   private async leavePage(pageId: string): Promise<void> {
     if (!(await this.find('page', pageId))) await this.subscriptions.end(pageId);
@@ -43,9 +40,5 @@ export class LeavingJobs {
   private async find(object: 'page' | 'instagram', id: string): Promise<Connected | undefined> {
     const find = () => this.pages.byEntry(object, [id]);
     return (await this.transactions.runAs({ service: 'connect Messenger' }, find)).get(id);
-  }
-
-  private async withdraw(facebookUserId: string): Promise<void> {
-    for (const scope of askedScopes.instagram) await unlessGone(() => this.login.withdraw(facebookUserId, scope));
   }
 }

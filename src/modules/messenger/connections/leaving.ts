@@ -10,6 +10,8 @@ export const Left = z.object({
   pageId: z.string().min(1),
   accountId: z.string().min(1).nullable(),
   facebookUserId: z.string().min(1).nullable(),
+  /** Who let go of it, and may be on the way to connect it again. */
+  ownerId: z.uuid().nullable(),
 });
 export type Left = z.infer<typeof Left>;
 
@@ -19,8 +21,9 @@ export class Leaving {
   constructor(private readonly jobs: Jobs) {}
 
   /** Within the transaction that lets go of it. */
-  async later({ pageId, accountId, facebookUserId }: Left): Promise<void> {
+  async later({ pageId, accountId, facebookUserId, ownerId }: Left, runAt?: Date): Promise<void> {
     const key = [leaveJob, pageId, accountId ?? '', facebookUserId ?? ''].join(':');
-    await this.jobs.enqueue(leaveJob, { pageId, accountId, facebookUserId }, { key });
+    const left = { pageId, accountId, facebookUserId, ownerId };
+    await this.jobs.enqueue(leaveJob, left, { key, ...(runAt && { runAt }) });
   }
 }

@@ -30,7 +30,7 @@ export class MessengerConsentGivers {
     await this.transactions.runAs({ service: 'forget Meta users' }, async () => {
       const held = await this.database.query<HeldPlace>(readPlaces, [facebookUserId]);
       await this.database.query('SELECT app.forget_messenger_user($1)', [facebookUserId]);
-      for (const place of held) await this.leaving.later({ ...place, facebookUserId: null });
+      for (const place of held) await this.leaving.later({ ...place, facebookUserId: null, ownerId: null });
     });
   }
 

@@ -66,7 +66,7 @@ export class MessengerPagesService {
     const left = await this.database.first<{ pageId: string; facebookUserId: string | null }>(disconnectPage, [
       ...[userId, pageConnectionId],
     ]);
-    if (left) await this.leaving.later({ ...left, accountId: null });
+    if (left) await this.leaving.later({ ...left, accountId: null, ownerId: userId });
   }
 }
 

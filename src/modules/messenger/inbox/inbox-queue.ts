@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '../../../kernel/tenancy/database.js';
 import type { Understood } from './inbox-event.js';
+import { shards } from './inbox-shards.js';
 
 /** An event as it rests in the inbox. */
 export interface TakenEvent {
@@ -60,6 +61,12 @@ export class InboxQueue {
     await this.database.query(concludeEvents, names.map(column));
   }
 
+  /** In which parts there is something to do now. */
+  async due(): Promise<number[]> {
+    const rows = await this.database.query<{ shard: number }>(findDue, [shards]);
+    return rows.map(({ shard }) => shard);
+  }
+
   /** After how many milliseconds there is something to do; undefined when there is nothing. */
   async nextAfterMs(shard: number): Promise<number | undefined> {
     const row = await this.database.first<{ waitMs: number | null }>(findNext, [shard]);
@@ -72,9 +79,9 @@ const tryShard = `SELECT pg_try_advisory_xact_lock(${nameOfShard}) AS is_free`;
 const awaitShard = `SELECT pg_advisory_xact_lock(${nameOfShard})`;
 
 /** What is due, unless something of its conversation failed and waits to be tried again: that comes first. */
-const dueEvents = `
+const dueEventsOf = (shard: string): string => `
     FROM public.webhook_events e
-   WHERE e.state = 'received' AND e.shard = $1::integer AND e.next_attempt_at <= now()
+   WHERE e.state = 'received' AND e.shard = ${shard} AND e.next_attempt_at <= now()
      AND NOT EXISTS (
        SELECT FROM public.webhook_events w
         WHERE w.state = 'received' AND w.attempts > 0 AND w.lane = e.lane AND w.next_attempt_at > now()
@@ -84,11 +91,16 @@ const takeEvents = `
   SELECT id, object, page_id, lane, attempts, received_at, payload_sealed
     FROM (SELECT e.*, sum(octet_length(e.payload_sealed)) OVER (ORDER BY e.received_at, e.id)
                    - octet_length(e.payload_sealed) AS before
-            FROM (SELECT e.* ${dueEvents} ORDER BY e.received_at, e.id LIMIT $2) e) e
+            FROM (SELECT e.* ${dueEventsOf('$1::integer')} ORDER BY e.received_at, e.id LIMIT $2) e) e
    WHERE before < $3::bigint ORDER BY received_at, id`;
 
+const findDue = `
+  SELECT part.shard FROM unnest($1::integer[]) AS part (shard)
+   WHERE (SELECT true ${dueEventsOf('part.shard')} ORDER BY e.received_at, e.id LIMIT 1)
+   ORDER BY part.shard`;
+
 const findNext = `
-  SELECT CASE WHEN (SELECT true ${dueEvents} ORDER BY e.received_at, e.id LIMIT 1) THEN 0 ELSE (
+  SELECT CASE WHEN (SELECT true ${dueEventsOf('$1::integer')} ORDER BY e.received_at, e.id LIMIT 1) THEN 0 ELSE (
     SELECT (extract(epoch FROM min(w.next_attempt_at) - now()) * 1000)::float8 FROM public.webhook_events w
      WHERE w.state = 'received' AND w.attempts > 0 AND w.shard = $1::integer AND w.next_attempt_at > now())
   END AS wait_ms`;

@@ -4,7 +4,8 @@ import { JobFailure } from '../../../kernel/jobs/job-failure.js';
 import { Jobs } from '../../../kernel/jobs/jobs.js';
 import { LOGGER } from '../../../kernel/observability/logger.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
-import { keyOfShard, processJob, shards } from './inbox-shards.js';
+import { InboxQueue } from './inbox-queue.js';
+import { keyOfShard, processJob } from './inbox-shards.js';
 
 const leastPauseMs = 100;
 
@@ -20,6 +21,7 @@ export class InboxWake implements BeforeApplicationShutdown {
   constructor(
     private readonly transactions: Transactions,
     private readonly jobs: Jobs,
+    private readonly queue: InboxQueue,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -43,7 +45,8 @@ export class InboxWake implements BeforeApplicationShutdown {
     this.lastAt = performance.now();
     try {
       await this.transactions.runAs({ service: 'process webhooks' }, async () => {
-        for (const shard of shards) await this.jobs.enqueue(processJob, { shard }, { key: keyOfShard(shard) });
+        for (const shard of await this.queue.due())
+          await this.jobs.enqueue(processJob, { shard }, { key: keyOfShard(shard) });
       });
     } catch (error) {
       this.logger.warn({ failure: new JobFailure(error).message }, 'wake of the inbox');

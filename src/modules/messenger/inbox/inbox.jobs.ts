@@ -4,7 +4,7 @@ import { JobHandler, Scheduled } from '../../../kernel/jobs/job-handler.decorato
 import { Jobs } from '../../../kernel/jobs/jobs.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { InboxQueue } from './inbox-queue.js';
-import { keyOfShard, processJob, shards } from './inbox-shards.js';
+import { keyOfShard, processJob } from './inbox-shards.js';
 import { InboxWorker } from './inbox-worker.js';
 import { ParticipantNames } from './participant-names.js';
 
@@ -32,7 +32,7 @@ export class InboxJobs {
   @JobHandler('messenger.find-events', { payload: z.object({}) })
   async find(): Promise<void> {
     await this.asService(async () => {
-      for (const shard of shards) if ((await this.queue.nextAfterMs(shard)) === 0) await this.goOn(shard, 0);
+      for (const shard of await this.queue.due()) await this.goOn(shard, 0);
     });
     if (await this.asService(() => this.names.isAnyNameless())) await this.names.enqueue();
   }
