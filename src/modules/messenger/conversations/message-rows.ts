@@ -14,6 +14,7 @@ export interface MessageRow {
   status: MessageState;
   errorCode: string | null;
   tag: 'HUMAN_AGENT' | null;
+  retryOf: string | null;
   reaction: string | null;
   platformMessageId: string | null;
   platformTimestamp: Date;
@@ -23,7 +24,7 @@ export interface MessageRow {
 }
 
 export const messageColumns = `id, conversation_id, channel, direction, kind, sent_by, sent_by_user_id, status,
-  error_code, tag, reaction, platform_message_id, platform_timestamp, deleted_at, created_at, updated_at`;
+  error_code, tag, retry_of, reaction, platform_message_id, platform_timestamp, deleted_at, created_at, updated_at`;
 
 /** A message whose text was taken away between the two questions says nothing. */
 const nothing: MessageContent = { text: null, attachments: [], isReadable: true };

@@ -28,6 +28,7 @@ export const Message = z
     status: z.enum(messageStates).meta({ description: 'docs/messenger/conversations.md has the transitions.' }),
     errorCode: z.string().nullable(),
     tag: z.enum(['HUMAN_AGENT']).nullable(),
+    retryOf: Uuid.nullable().meta({ description: 'The failed message in whose place it was sent.' }),
     reaction: z.string().nullable().meta({ description: 'An emoji that the other side has put on it.' }),
     platformMessageId: z.string().nullable().meta({ description: 'Its id at Meta, once it has one.' }),
     platformTimestamp: Timestamp.meta({ description: 'By which messages are ordered.' }),
