@@ -4,7 +4,7 @@ import type { Config } from '../kernel/config/config.js';
 import { parseKeyRing } from '../kernel/secrets/key-ring.js';
 import { Vault } from '../kernel/secrets/vault.js';
 import { demoAddress, demoOrganisations } from './demo.js';
-import { type Conversation, demoConversations, demoLeads, type Line } from './demo-patients.js';
+import { type Conversation, demoConversations, demoLeads, demoParticipantId, type Line } from './demo-patients.js';
 
 /**
  * A doctor of each demo organisation with settings, a page that is no longer connected, conversations whose messages
@@ -32,8 +32,8 @@ export async function seedDemoMessenger(config: Config): Promise<void> {
 
 /** Of the page and of the Instagram account, as Meta would give them. */
 const idsAtMeta = [
-  { page: '104200000000001', instagram: '17841400000000001', participants: ['24500000000000', '1230000000000'] },
-  { page: '104299000000001', instagram: '17841499000000001', participants: ['24599000000000', '1239900000000'] },
+  { page: '104200000000001', instagram: '17841400000000001' },
+  { page: '104299000000001', instagram: '17841499000000001' },
 ] as const;
 
 /** What one doctor has. */
@@ -48,7 +48,7 @@ class Practice {
   constructor(
     private readonly client: pg.Client,
     private readonly vault: Vault,
-    index: number,
+    private readonly index: number,
   ) {
     const { slug, clinics } = demoOrganisations[index] ?? demoOrganisations[0];
     this.slug = slug;
@@ -65,20 +65,15 @@ class Practice {
     [this.doctorId, this.staffId, this.clinicId] = [found.doctor, found.staff, found.clinic];
     await this.client.query(settings, [this.doctorId, this.name]);
     await this.client.query(formerConnection, [this.doctorId, this.clinicId, this.atMeta.page, this.name]);
-    const counted = { messenger: 0, instagram: 0 };
-    for (const conversation of demoConversations) {
-      counted[conversation.channel] += 1;
-      await this.addConversation(conversation, counted[conversation.channel]);
-    }
+    for (const conversation of demoConversations) await this.addConversation(conversation);
     for (const [index, lead] of demoLeads.entries()) await this.addLead(lead, index + 1);
   }
 
-  private async addConversation(conversation: Conversation, number: number): Promise<void> {
+  private async addConversation(conversation: Conversation): Promise<void> {
     const { channel, name, status, unread, isAssigned, lines } = conversation;
-    const { page, instagram, participants } = this.atMeta;
+    const { page, instagram } = this.atMeta;
     const id = uuidv7();
-    const [ofMessenger, ofInstagram] = participants;
-    const participantId = `${channel === 'messenger' ? ofMessenger : ofInstagram}${String(number).padStart(3, '0')}`;
+    const participantId = demoParticipantId(this.index, conversation);
     await this.client.query(newConversation, [
       ...[id, this.doctorId, this.clinicId, channel, channel === 'messenger' ? page : instagram, participantId],
       ...[name, status, isAssigned ? this.staffId : null, unread],

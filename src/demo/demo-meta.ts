@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../kernel/config/config.js';
-import { demoConversations } from './demo-patients.js';
+import { demoConversations, demoParticipantId } from './demo-patients.js';
 
 const program = fileURLToPath(new URL('../../../test/emulators/meta/main.ts', import.meta.url));
 
@@ -60,16 +60,18 @@ export async function askEmulator<T>(url: string, what: string, given?: object):
   return (await response.json()) as T;
 }
 
-/** Whom the seeded conversations are with: they come to the numbers that stand there by being the first who write. */
+/** Whom the seeded conversations of the first practice are with, and when each wrote last. */
 async function introducePatients(url: string): Promise<void> {
   const [page] = await askEmulator<{ id: string; instagramId: string }[]>(url, 'pages');
   if (!page) return;
-  const events = demoConversations.map(({ channel, name, lines }) => {
+  const events = demoConversations.map((conversation) => {
+    const { channel, name, lines } = conversation;
     const minutesAgo = lines.findLast(({ direction }) => direction === 'in')?.minutesAgo ?? 0;
     const at = Date.now() - minutesAgo * 60_000;
     return {
       pageId: channel === 'messenger' ? page.id : page.instagramId,
       from: name,
+      participantId: demoParticipantId(0, conversation),
       text: '...',
       at,
       deliver: false,

@@ -108,3 +108,9 @@ export const demoLeads = [
     replies: [],
   },
 ] as const;
+
+/** Whom a conversation of the demo is with, as Meta numbers people at a practice: the emulator is told the same. */
+export function demoParticipantId(practice: number, conversation: Conversation): string {
+  const base = conversation.channel === 'messenger' ? 24_599_000_000_000_000n : 1_299_000_000_000_000n;
+  return String(base + BigInt(practice * 1_000 + demoConversations.indexOf(conversation) + 1));
+}

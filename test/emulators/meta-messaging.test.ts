@@ -102,6 +102,21 @@ describe('A message', () => {
 });
 
 describe('A person who writes', () => {
+  it('is nobody else in a process that comes after: a service may remember', async () => {
+    const after = [await startMeta(), await startMeta()];
+    try {
+      const first = { pageId: '104200000000001', from: 'Kim' };
+      const [kim, sam] = [await after[0]?.write(first), await after[1]?.write({ ...first, from: 'Sam' })];
+      expect(kim?.participantId).not.toBe(sam?.participantId);
+      expect((await after[1]?.write(first))?.participantId).toBe(kim?.participantId);
+      const given = { instagramId: '17841400000000001', from: 'Kim', text: 'Hello' };
+      const comments = await Promise.all(after.map((meta) => meta.comment(given)));
+      expect(new Set(comments.map(({ commentId }) => commentId)).size).toBe(2);
+    } finally {
+      await Promise.all(after.map((meta) => meta.stop()));
+    }
+  });
+
   it('has a name, and on Instagram another one; who has only commented has not agreed to show it', async () => {
     const [psid, igsid] = [
       await practice.hear('Pat Example'),

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { demoAddress, demoAdmin } from '../../src/demo/demo.js';
 import {
   beginConsent,
@@ -8,6 +9,7 @@ import {
   subscribedAt,
 } from '../support/messenger-connect.js';
 import { type Meta, startMeta } from '../support/meta.js';
+import { GraphClientOfTests } from '../support/meta-graph.js';
 import { type Answer, type Service, startService } from '../support/service.js';
 
 /** From the dialog to a connected page, and every way in which it does not come so far. */
@@ -19,9 +21,11 @@ const stranger = demoAddress('staff', 'southbank');
 
 let meta: Meta;
 let service: Service;
+let graph: GraphClientOfTests;
 
 beforeAll(async () => {
   meta = await startMeta();
+  graph = new GraphClientOfTests(meta);
   service = await startService({ variables: meta.variables });
 });
 afterEach(async () => {
@@ -283,6 +287,17 @@ describe('A consent that leads nowhere', () => {
     const { personId } = await personWithPages(meta);
     await meta.fault(fault);
     expect(await connect({ personId })).toEqual({ error });
+    expect(await connections()).toEqual([]);
+  });
+
+  it('saves nothing when Meta says that it subscribed us, and did not', async () => {
+    const { personId, pages } = await personWithPages(meta);
+    await meta.fault({ on: 'page.subscribe', kind: 'slow', delayMs: 1_000 });
+    const told = connect({ personId });
+    const isSubscribed = async () => (await subscribedAt(meta, pages[0]?.id ?? '')).length > 0;
+    for (let tries = 0; tries < 200 && !(await isSubscribed()); tries += 1) await pause(20);
+    await graph.delete(`${pages[0]?.id}/subscribed_apps`, 'emulator-app|emulator-secret');
+    expect(await told).toEqual({ error: 'subscription-failed' });
     expect(await connections()).toEqual([]);
   });
 

@@ -282,3 +282,19 @@ describe('Somebody who asks Meta that we forget them', () => {
     expect(await forgotten(stays.personId)).toContain(stays.personId);
   });
 });
+
+describe('Somebody who removes our app at Meta', () => {
+  it('leaves connections in error, and has nothing to choose any more', async () => {
+    const { personId, pages: of } = await personWithPages(meta, 2);
+    await consentAs(service, meta, other, pages, { personId, pages: [of[0]?.id ?? ''] });
+    await connect(pages, personId, demoAddress('staff', 'southbank'));
+    const body = new URLSearchParams({ signed_request: await meta.signedRequest(personId) }).toString();
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+    await service.call('POST', '/auth/facebook/deauthorize', { headers, body });
+    await until(async () => (await call('GET', pages, other)).body.data[0].health.level === 'error');
+    expect((await call('GET', pages, other)).body.data).toMatchObject([
+      { connected: true, health: { reconnectRecommended: true } },
+    ]);
+    expect(await service.database.sql('SELECT * FROM messenger_pending_connections')).toEqual([]);
+  });
+});

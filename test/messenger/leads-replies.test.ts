@@ -77,6 +77,7 @@ const get = async (leadId: string) => (await service.call('GET', `/messenger/lea
 
 interface Standing {
   id: string;
+  from: { username: string };
   text: string;
   parentId?: string;
 }
@@ -299,13 +300,15 @@ describe('A reply whose answer is lost', () => {
     expect(await standing(commentId, 'public')).toEqual(['Patience']);
   });
 
-  it("is not taken for somebody else's, or for one of before", async () => {
+  it("is not taken for somebody else's, for one of before, or for other words of the account", async () => {
     const { leadId, commentId } = await lead();
-    for (const from of ['Bob', doctor.username])
-      await meta.comment({
-        ...{ instagramId: doctor.instagramId, from, text: 'Same words', parentId: commentId, deliver: false },
-        at: from === 'Bob' ? Date.now() : Date.now() - 3_600_000,
-      });
+    const given = { instagramId: doctor.instagramId, text: 'Same words', parentId: commentId, deliver: false };
+    await meta.comment({ ...given, from: 'Bob' });
+    await meta.comment({ ...given, from: doctor.username, at: Date.now() - 3_600_000 });
+    await meta.comment({ ...given, from: doctor.username, text: 'Other words' });
+    const below = (await meta.control(`comments?instagramId=${doctor.instagramId}`)) as Standing[];
+    const names = below.filter(({ parentId }) => parentId === commentId).map(({ from }) => from.username);
+    expect(names).toEqual(['bob', doctor.username, doctor.username]);
     await meta.fault({ on: 'comment.reply', kind: 'internal' });
     await ask(leadId, 'public', 'Same words');
     const row = await becomes(leadId, 'public', isInDoubt);
@@ -330,7 +333,7 @@ describe('A reply to an account whose consent has ended', () => {
 
 describe('A reply whose worker is lost', () => {
   /** As a worker leaves it that is killed: pending, and no job for it. */
-  async function abandoned(leadId: string, startedAt: Date | null): Promise<void> {
+  async function abandoned(leadId: string, startedAt: Date | null): Promise<string> {
     const id = randomUUID();
     const sealed = service.application.get(LeadSeals, { strict: false }).sealReply(id, 'Left behind');
     await sql(
@@ -338,6 +341,7 @@ describe('A reply whose worker is lost', () => {
        VALUES ($1, $2, $3, 'public', $4, $5, now() - interval '2 minutes')`,
       [id, doctor.doctorId, leadId, sealed, startedAt],
     );
+    return id;
   }
 
   it('before it was sent is sent by another; after that it is looked for', async () => {
@@ -356,20 +360,19 @@ describe('A reply whose worker is lost', () => {
     expect([await meta.count('comment.reply'), await meta.count('comment.replies')]).toEqual([1, 1]);
   });
 
-  it('is taken by one worker, however many come for it', async () => {
-    const { leadId, commentId } = await lead();
-    await meta.fault({ on: 'comment.reply', kind: 'slow', delayMs: 800 });
-    await ask(leadId, 'public', 'One of us');
-    const { id } = await becomes(leadId, 'public', ({ started_at }) => started_at !== null);
-    for (let count = 0; count < 5; count += 1)
-      await sql(
-        `SELECT graphile_worker.add_job('messenger.reply-to-comment', json_build_object('replyId', $1::text))`,
-        [id],
-      );
-    await becomes(leadId, 'public', isSent);
-    await pause(300);
-    expect(await standing(commentId, 'public')).toEqual(['One of us']);
-    expect(await meta.count('comment.reply')).toBe(1);
+  it('is taken by one worker, however many come for it at once', async () => {
+    const told = await Promise.all(Array.from({ length: 5 }, () => lead()));
+    const ids = await Promise.all(told.map(({ leadId }) => abandoned(leadId, null)));
+    await meta.fault({ on: 'comment.reply', kind: 'slow', delayMs: 500, times: 50 });
+    await sql(
+      `SELECT graphile_worker.add_job('messenger.reply-to-comment', json_build_object('replyId', id))
+         FROM unnest($1::text[]) AS id, generate_series(1, 8)`,
+      [ids],
+    );
+    for (const { leadId } of told) await becomes(leadId, 'public', isSent);
+    await until(async () => (await sql('SELECT FROM graphile_worker.jobs WHERE locked_at IS NOT NULL')).length === 0);
+    for (const { commentId } of told) expect(await standing(commentId, 'public')).toEqual(['Left behind']);
+    expect(await meta.count('comment.reply')).toBe(5);
   });
 });
 

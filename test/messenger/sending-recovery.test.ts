@@ -177,13 +177,27 @@ describe('What Meta refuses for certain', () => {
     ['not-found', 'meta-refused', {}],
     ['permission', 'meta-permission-missing', {}],
     ['permission', 'meta-permission-missing', { code: 200 }],
-    ['token-expired', 'not-connected', {}],
-    ['token-revoked', 'not-connected', {}],
   ] as const)('by %s fails as %s', async (kind, code, given) => {
     const { talk, id } = await sendWith(kind, given);
     expect(await becomes(service.database, id, isFailed)).toMatchObject({ error_code: code, send_started_at: null });
     expect(await standing(meta, talk)).toEqual([]);
   });
+
+  it.each(['token-expired', 'token-revoked'] as const)(
+    'is what comes with a token that is no more: %s',
+    async (kind) => {
+      const other = await openPractice(meta, service, { role: kind === 'token-expired' ? 'manager' : 'member' });
+      const talk = await hearFrom(meta, service, other, 'Without a token');
+      await meta.fault({ on: 'page.message', kind, objectId: other.pageId });
+      const row = await becomes(service.database, await queued(service, talk, 'With a dead token'), isFailed);
+      expect(row).toMatchObject({ error_code: 'not-connected', send_started_at: null });
+      const [connection] = await service.database.sql<{ health_level: string }>(
+        'SELECT health_level FROM messenger_connections WHERE page_id = $1',
+        [other.pageId],
+      );
+      expect(connection?.health_level).toBe('error');
+    },
+  );
 
   it('is what goes to somebody who has blocked the page', async () => {
     const talk = await hearFrom(meta, service, practice, 'Gone');

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { nextId, type World } from './world.ts';
+import { createHash, randomBytes } from 'node:crypto';
+import type { World } from './world.ts';
 
 /** Who writes to the pages and accounts, and what really stands in their conversations. */
 
@@ -67,14 +67,17 @@ export class Conversations {
     return { channel: 'messenger', pageId: this.world.page(id).id, id };
   }
 
-  /** The person of that name at that place; there is one from the first time that the name is said. */
-  person(place: Place, name: string): Participant {
+  /**
+   * The person of that name at that place; there is one from the first time that the name is said.
+   *
+   * @param id where it is to be another than the one that is made of place and name
+   */
+  person(place: Place, name: string, id = participantIdOf(place, name)): Participant {
     const key = `${place.id} ${name}`;
     const known = this.byName.get(key);
     if (known) return known;
-    const kind = place.channel === 'messenger' ? 'messengerParticipant' : 'instagramParticipant';
     const username = name.toLowerCase().replaceAll(' ', '.');
-    const person = { id: nextId(kind), place, name, username, lastWroteAt: undefined, hasBlocked: false };
+    const person = { id, place, name, username, lastWroteAt: undefined, hasBlocked: false };
     this.byName.set(key, person);
     this.participants.set(person.id, person);
     return person;
@@ -104,6 +107,13 @@ export class Conversations {
   ofPlace(id: string | undefined): Message[] {
     return this.messages.filter(({ pageId, placeId }) => !id || id === pageId || id === placeId);
   }
+}
+
+/** The same after a reset and in another process: a service that remembers somebody is not told of another under that id. */
+function participantIdOf({ channel, id }: Place, name: string): string {
+  const digest = createHash('sha256').update(`${id} ${name}`).digest('hex');
+  const base = channel === 'messenger' ? 24_500_000_000_000_000n : 1_230_000_000_000_000n;
+  return String(base + BigInt(`0x${digest.slice(0, 10)}`));
 }
 
 /** Opaque to whoever reads them, and long: those of Instagram far more so. */

@@ -14,6 +14,8 @@ export interface Written {
   pageId: string;
   /** The person's name: the same name is the same person there. */
   from: string;
+  /** The person's id there, made of place and name unless given. */
+  participantId?: string;
   kind?: 'message' | 'postback' | 'reaction' | 'deletion' | 'read' | 'delivery';
   /** Of a postback: what the button is called. */
   text?: string;
@@ -83,7 +85,7 @@ export const messagingControls: Record<string, (stage: { state: MetaState }, giv
 
 function write(state: MetaState, given: Written): object {
   const { conversations } = state;
-  const person = conversations.person(conversations.place(given.pageId), given.from);
+  const person = conversations.person(conversations.place(given.pageId), given.from, given.participantId);
   const { mid, event } = happening(state, person, given);
   if (given.deliver !== false) tell(state, event, person.place.id);
   return { mid, participantId: person.id, payload: { object: event.object, entry: [event.entry] } };

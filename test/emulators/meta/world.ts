@@ -54,9 +54,8 @@ const idBases = {
   post: 122_300_000_000_000n,
   photo: 122_400_000_000_000n,
   video: 1_220_500_000_000_000n,
-  comment: 18_050_000_000_000_000n,
-  messengerParticipant: 24_500_000_000_000_000n,
-  instagramParticipant: 1_230_000_000_000_000n,
+  // Not given again by a process that comes after this one: a service remembers what it was told of.
+  comment: 18_050_000_000_000_000n + BigInt(Date.now()),
 };
 export type IdKind = keyof typeof idBases;
 const given = new Map<IdKind, bigint>();
