@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { demoAddress } from '../../src/demo/demo.js';
-import type { CallName } from '../emulators/meta/call.js';
 import type { Fault, FaultKind } from '../emulators/meta/faults.js';
 import { type ConnectRoutes, consentAs, personWithPages, subscribedAt } from '../support/messenger-connect.js';
 import { type Meta, startMeta } from '../support/meta.js';
