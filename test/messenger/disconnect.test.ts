@@ -164,6 +164,19 @@ describe('A doctor’s account that is let go of', () => {
     expect((await call('GET', `${instagram}/status`)).body).toMatchObject({ health: { level: 'not_connected' } });
   });
 
+  it('is subscribed where it was connected again before Meta carried out what it was told', async () => {
+    const { personId } = await personWithPages(meta);
+    await connect(instagram, personId);
+    await meta.control('calls/clear', {});
+    await meta.fault({ on: 'instagram.unsubscribe', kind: 'late', delayMs: 2_500 });
+    await call('DELETE', `${instagram}/disconnect`);
+    await until(async () => (await meta.count('instagram.unsubscribe')) > 0);
+    await connect(instagram, personId);
+    const asConnected = await meta.count('instagram.subscribe');
+    await until(async () => (await jobsWaiting()) === 0);
+    expect(await meta.count('instagram.subscribe')).toBeGreaterThan(asConnected);
+  }, 20_000);
+
   it('leaves the page alone that the same person answers at', async () => {
     const { personId, pages: of } = await personWithPages(meta);
     await connect(pages, personId);
