@@ -13,7 +13,13 @@ import { Browser, newcomer, newVerifier, sdkToken } from '../support/facebook.js
 import { type Google, startGoogle } from '../support/google.js';
 import { formOf } from '../support/imports.js';
 import { type Mailbox, openMailbox } from '../support/mailbox.js';
-import { insertConversation, insertInstagram, insertLead, insertMessage } from '../support/messenger.js';
+import {
+  insertConnection,
+  insertConversation,
+  insertInstagram,
+  insertLead,
+  insertMessage,
+} from '../support/messenger.js';
 import { type ConnectRoutes, consentAs, personWithPages } from '../support/messenger-connect.js';
 import { type Meta, startMeta } from '../support/meta.js';
 import { routes } from '../support/routes.js';
@@ -202,6 +208,8 @@ const traces: Record<string, string[]> = {
   updateDoctorSettings: ['insert public.doctor_settings', 'update public.doctor_settings'],
   readConversation: ['update public.conversations'],
   updateConversation: ['update public.conversations'],
+  sendMessage: ['insert public.messages'],
+  retryMessage: ['insert public.messages'],
   updateLead: ['update public.comment_leads'],
   replyToLeadPublicly: ['insert public.comment_replies'],
   replyToLeadPrivately: ['insert public.comment_replies'],
@@ -578,6 +586,20 @@ describe('A write through the API leaves its trace', () => {
     ]);
     const closed = await trace('updateConversation', { by, ids: { conversationId }, body: { status: 'closed' } });
     expect(closed.events).toMatchObject([{ row_id: conversationId, changes: { status: ['open', 'closed'] } }]);
+  });
+
+  it('when somebody answers, and answers again in place of what failed: without a word of what they say', async () => {
+    const by = await logIn(demoAddress('staff', 'southbank'));
+    const { ownerId, pageId } = await insertConnection(service, demoAddress('staff', 'southbank'));
+    const conversationId = await insertConversation(service.database, ownerId, { page_id: pageId });
+    const sent = await trace('sendMessage', { by, ids: { conversationId }, body: { text: 'Words of a letter' } });
+    expect(JSON.stringify(sent.events)).not.toContain('Words of a letter');
+    const messageId = await insertMessage(service, conversationId, {
+      ...{ text: 'Words that failed', direction: 'out', sent_by: 'user', sent_by_user_id: ownerId },
+      ...{ status: 'failed', error_code: 'meta-refused', platform_message_id: null },
+    });
+    const again = await trace('retryMessage', { by, ids: { conversationId, messageId }, body: {} });
+    expect(JSON.stringify(again.events)).not.toContain('Words that failed');
   });
 
   it('when somebody connects a page and an account for messages, pauses, and lets go of them', async () => {

@@ -15,6 +15,7 @@ export const nameJob = 'messenger.name-participants';
 /** Of one run; whoever is left is asked for by a run after it, so that no worker is busy with names for long. */
 const askedAtOnce = 25;
 const shortestPauseMs = 60_000;
+const breathMs = 500;
 
 interface Nameless extends ConnectedPlace {
   id: string;
@@ -57,7 +58,8 @@ export class ParticipantNames {
       const refused = await this.name(conversation);
       if (refused?.kind === 'rate-limited') return this.leave(nameless.slice(index), refused.retryAfter);
     }
-    if (nameless.length === askedAtOnce) await this.enqueue();
+    // Passed over are those that a batch or an answer holds just now.
+    if (await this.asService(() => this.isAnyNameless())) await this.enqueue(new Date(Date.now() + breathMs));
   }
 
   /** @returns why Meta did not tell, where it did not */
