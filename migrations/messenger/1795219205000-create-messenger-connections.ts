@@ -253,11 +253,19 @@ const sessionsForService = `
   GRANT SELECT (id, revoked_at) ON auth.sessions TO service_role;
 `;
 
-/** What is noted each time that a message is sent or Meta is asked would bury what people changed. */
+/**
+ * What is noted each time that a message is sent or Meta is asked would bury what people changed. That it broke, or works
+ * again, is written down all the same; a check changes one row, and so does its trigger of each row leave one line.
+ */
 const quietAudit = `
   DROP TRIGGER audit_update ON public.messenger_connections;
   CREATE TRIGGER audit_update AFTER UPDATE ON public.messenger_connections
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
     WHEN (coalesce(current_setting('app.route', true), '') <> 'check Messenger health')
+    EXECUTE FUNCTION audit.record('clinic_id', '', '${masked.join(',')}');
+  CREATE TRIGGER audit_turn AFTER UPDATE ON public.messenger_connections
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH ROW
+    WHEN (current_setting('app.route', true) = 'check Messenger health'
+          AND (OLD.health_level = 'error') <> (NEW.health_level = 'error'))
     EXECUTE FUNCTION audit.record('clinic_id', '', '${masked.join(',')}');
 `;

@@ -250,10 +250,16 @@ const forgetting = `
   GRANT EXECUTE ON FUNCTION app.forget_messenger_user TO service_role;
 `;
 
+/** As that of a page's connection. */
 const quietAudit = `
   DROP TRIGGER audit_update ON public.doctor_instagram;
   CREATE TRIGGER audit_update AFTER UPDATE ON public.doctor_instagram
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT
     WHEN (coalesce(current_setting('app.route', true), '') <> 'check Messenger health')
+    EXECUTE FUNCTION audit.record('clinic_id', '', '${masked.join(',')}', 'doctor_id');
+  CREATE TRIGGER audit_turn AFTER UPDATE ON public.doctor_instagram
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH ROW
+    WHEN (current_setting('app.route', true) = 'check Messenger health'
+          AND (OLD.instagram_health_level = 'error') <> (NEW.instagram_health_level = 'error'))
     EXECUTE FUNCTION audit.record('clinic_id', '', '${masked.join(',')}', 'doctor_id');
 `;

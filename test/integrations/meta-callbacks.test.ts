@@ -82,7 +82,7 @@ describe('Holders of data from Meta', () => {
       if (isBroken) throw new Error('The database is away.');
       heard.push(`${this.name} forget ${facebookUserId}`);
     }
-    @NeedsMetaConsent()
+    @NeedsMetaConsent(['of_accounts', 'of_both'])
     async isKnown(facebookUserId: string): Promise<boolean> {
       if (isBroken) throw new Error('The database is away.');
       return needed.includes(`${this.name} ${facebookUserId}`);
@@ -101,7 +101,7 @@ describe('Holders of data from Meta', () => {
     async disconnect(facebookUserId: string): Promise<void> {
       heard.push(`accounts disconnect ${facebookUserId}`);
     }
-    @NeedsMetaConsent()
+    @NeedsMetaConsent(['of_identities', 'of_both'])
     async hasConnected(facebookUserId: string): Promise<boolean> {
       return needed.includes(`accounts ${facebookUserId}`);
     }
@@ -154,6 +154,10 @@ describe('Holders of data from Meta', () => {
     expect(await holders.isNeeded('42')).toBe(true);
     expect(await holders.isNeeded('43')).toBe(false);
     expect(heard).toEqual([]);
+  });
+
+  it('tell together what people are asked for, each once', () => {
+    expect([...holders.scopes].sort()).toEqual(['of_accounts', 'of_both', 'of_identities']);
   });
 
   it('do not let a consent go while one of them cannot say whether it needs it', async () => {

@@ -46,10 +46,11 @@ const call = async (method: string, path: string, email = person): Promise<Answe
 const connect = async (routes: ConnectRoutes, personId: string, email = person) =>
   Object.fromEntries(await consentAs(service, meta, email, routes, { personId }));
 const connectionId = async (): Promise<string> => (await call('GET', pages)).body.data[0].id;
-const jobsWaiting = async (): Promise<number> => {
+const jobsWaiting = async (...names: string[]): Promise<number> => {
   const [row] = await service.database.sql<{ count: number }>(
     `SELECT count(*)::int AS count FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks t ON t.id = j.task_id
-      WHERE t.identifier = 'messenger.leave-page'`,
+      WHERE t.identifier = ANY ($1::text[])`,
+    [names.length > 0 ? names : ['messenger.leave-page']],
   );
   return row?.count ?? 0;
 };
@@ -94,12 +95,14 @@ describe('A page that is let go of', () => {
   it('is subscribed where it was connected again before Meta carried out what it was told', async () => {
     const { personId, pages: of } = await personWithPages(meta);
     await connect(pages, personId);
+    await meta.control('calls/clear', {});
     await meta.fault({ on: 'page.unsubscribe', kind: 'late', delayMs: 2_500 });
     await call('DELETE', `${pages}/${await connectionId()}`);
+    await until(async () => (await meta.count('page.unsubscribe')) > 0);
     await connect(pages, personId);
-    await until(async () => (await subscribedAt(meta, of[0]?.id ?? '')).length === 0);
-    await until(async () => (await subscribedAt(meta, of[0]?.id ?? '')).includes('messages'));
+    expect(await subscribedAt(meta, of[0]?.id ?? '')).toContain('messages');
     await until(async () => (await jobsWaiting()) === 0);
+    expect(await subscribedAt(meta, of[0]?.id ?? '')).toContain('messages');
     expect(await service.database.sql('SELECT is_active FROM messenger_connections')).toEqual([{ is_active: true }]);
   });
 
@@ -161,6 +164,19 @@ describe('A doctor’s account that is let go of', () => {
     expect((await call('GET', `${instagram}/status`)).body).toMatchObject({ health: { level: 'not_connected' } });
   });
 
+  it('is subscribed where it was connected again before Meta carried out what it was told', async () => {
+    const { personId } = await personWithPages(meta);
+    await connect(instagram, personId);
+    await meta.control('calls/clear', {});
+    await meta.fault({ on: 'instagram.unsubscribe', kind: 'late', delayMs: 2_500 });
+    await call('DELETE', `${instagram}/disconnect`);
+    await until(async () => (await meta.count('instagram.unsubscribe')) > 0);
+    await connect(instagram, personId);
+    const asConnected = await meta.count('instagram.subscribe');
+    await until(async () => (await jobsWaiting()) === 0);
+    expect(await meta.count('instagram.subscribe')).toBeGreaterThan(asConnected);
+  }, 20_000);
+
   it('leaves the page alone that the same person answers at', async () => {
     const { personId, pages: of } = await personWithPages(meta);
     await connect(pages, personId);
@@ -216,14 +232,36 @@ describe('A consent on which publishing hangs as well', () => {
     await connect(instagram, personId);
     await meta.control('calls/clear', {});
     await service.call('DELETE', `/organisations/${organisationId}/social/accounts/${accountId}`, { token });
-    await until(async () => {
-      const [job] = await service.database.sql<{ count: number }>(
-        `SELECT count(*)::int AS count FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks t ON t.id = j.task_id
-          WHERE t.identifier = 'social.withdraw-consent'`,
-      );
-      return job?.count === 0;
-    });
+    await until(async () => (await jobsWaiting('social.withdraw-consent')) === 0);
     expect(await meta.count('permissions.revoke')).toBe(0);
+  });
+
+  it.each(['messages', 'publishing'])('is taken back as a whole by whoever lets go last, %s first', async (first) => {
+    const { personId } = await personWithPages(meta);
+    const token = await service.tokenOf(demoAddress('owner', 'southbank'));
+    const { organisationId } = (await service.call('GET', '/clinics', { token })).body.data[0];
+    const [accountId] = await connectSocial(service, meta, { organisationId, token, platform: 'facebook', personId });
+    await connect(instagram, personId);
+    await meta.control('calls/clear', {});
+    const publishing = `/organisations/${organisationId}/social/accounts/${accountId}`;
+    const letGo = [
+      () => call('DELETE', `${instagram}/disconnect`),
+      () => service.call('DELETE', publishing, { token }),
+    ];
+    for (const each of first === 'messages' ? letGo : letGo.reverse()) {
+      expect(await meta.count('permissions.revoke')).toBe(0);
+      expect((await each()).status).toBe(204);
+      await until(async () => (await jobsWaiting('messenger.leave-page', 'social.withdraw-consent')) === 0);
+    }
+    const revoked = (await meta.calls()).filter(({ name }) => name === 'permissions.revoke').map(({ url }) => url);
+    for (const scope of [
+      'instagram_manage_messages',
+      'pages_messaging',
+      'pages_manage_posts',
+      'instagram_content_publish',
+    ])
+      expect(revoked.some((url) => url.endsWith(`/permissions/${scope}`))).toBe(true);
+    expect(revoked.filter((url) => /public_profile|email/.test(url))).toEqual([]);
   });
 });
 

@@ -116,6 +116,11 @@ describe('A change', () => {
     expect((await change({ welcomeMessage: text })).body.welcomeMessage).toBe(text);
     expect((await change({ welcomeMessage: `${text}c` })).status).toBe(400);
   });
+
+  it('may take a reply below a comment to the length that people’s own may have', async () => {
+    const text = 'ß'.repeat(2_200);
+    expect((await change({ leadPublicReply: text })).body.leadPublicReply).toBe(text);
+  });
 });
 
 describe('What cannot be a setting is refused, and nothing of its request is kept', () => {
@@ -162,6 +167,10 @@ describe('What cannot be a setting is refused, and nothing of its request is kep
     ['a message longer than Instagram takes', { awayMessage: '🦷'.repeat(251) }],
     ['a name of two lines', { practiceName: 'two\nlines' }],
     ['a word twice', { leadKeywords: ['Termin', 'termin'] }],
+    ['a word with nothing to look for', { leadKeywords: ['Termin', '*'] }],
+    ['a word of marks alone', { leadKeywords: ['\u200b'] }],
+    ['a private reply longer than Instagram takes', { leadPrivateReply: '🦷'.repeat(251) }],
+    ['a public reply longer than any comment', { leadPublicReply: 'x'.repeat(2_201) }],
     ['too many words', { leadKeywords: Array.from({ length: 51 }, (_, i) => `word ${i}`) }],
     ['an unknown field', { doctorId: '00000000-0000-7000-8000-000000000000' }],
     ['a field of the table', { updatedAt: new Date().toISOString() }],

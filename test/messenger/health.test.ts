@@ -303,13 +303,28 @@ describe('What is written down', () => {
   const looker = () => service.application.get(ConnectionHealth, { strict: false });
   const watchedOf = ({ id, ownerId }: Connected) => ({ channel: 'instagram', id, ownerId }) as const;
 
-  it('leaves no line in the audit log: it is Meta’s doing, day after day', async () => {
-    const lines = `SELECT FROM audit.events WHERE table_name = 'public.doctor_instagram' AND action = 'update'`;
+  it('leaves a line in the audit log when it breaks and when it works again, and none for a look that tells nothing new', async () => {
+    const lines = () =>
+      service.database.sql<{ table_name: string; changes: object }>(
+        `SELECT table_name, changes FROM audit.events WHERE table_name IN ('public.doctor_instagram', 'public.messenger_connections')
+            AND action = 'update' AND route = 'check Messenger health' ORDER BY occurred_at, id`,
+      );
     const { personId } = await connect();
+    const page = await connectPage({ meta, service }, doctor, { health_level: 'error' });
+    const before = (await lines()).length;
+    expect((await health()).level).toBe('ok');
+    expect(await lines()).toHaveLength(before);
     await meta.control('permissions/revoke', { personId });
-    const before = await service.database.sql(lines);
-    expect((await health()).level).toBe('error');
-    expect(await service.database.sql(lines)).toHaveLength(before.length);
+    for (let look = 0; look < 2; look += 1) {
+      await age(6);
+      expect((await health()).level).toBe('error');
+    }
+    await looker().check({ channel: 'messenger', id: page.id, ownerId: page.ownerId });
+    const [broke, mended, ...more] = (await lines()).slice(before);
+    expect(broke).toMatchObject({ table_name: 'public.doctor_instagram' });
+    expect(broke?.changes).toMatchObject({ instagram_health_level: ['ok', 'error'] });
+    expect(mended?.changes).toMatchObject({ health_level: ['error', 'ok'] });
+    expect(more).toEqual([]);
   });
 
   it('says nothing of a consent that came while Meta was asked', async () => {

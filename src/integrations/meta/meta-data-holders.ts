@@ -23,10 +23,13 @@ export function HearsOfDeauthorization(): MethodDecorator {
 
 /**
  * Makes a method `(facebookUserId: string) => Promise<boolean>` say whether its module still needs what the person
- * consented to. Consent is one for the whole app: before a module takes it back at Meta, it asks all of them.
+ * consented to. Consent is one for the whole app: it is taken back at Meta when none of them needs it any more, and then
+ * all of it (`MetaConsents`).
+ *
+ * @param scopes what the module asks people for at the dialog
  */
-export function NeedsMetaConsent(): MethodDecorator {
-  return SetMetadata(NEEDS_META_CONSENT, true);
+export function NeedsMetaConsent(scopes: readonly string[]): MethodDecorator {
+  return SetMetadata(NEEDS_META_CONSENT, scopes);
 }
 
 type Holder = (facebookUserId: string, heardAt?: Date) => Promise<void>;
@@ -38,6 +41,7 @@ export class MetaDataHolders implements OnModuleInit {
   private readonly forgetting: Holder[] = [];
   private readonly hearing: Holder[] = [];
   private readonly needs: Need[] = [];
+  private readonly asked = new Set<string>();
 
   constructor(
     private readonly discovery: DiscoveryService,
@@ -68,6 +72,11 @@ export class MetaDataHolders implements OnModuleInit {
     return false;
   }
 
+  /** What people are asked for by any of them: what the log-in needs is not among it. */
+  get scopes(): readonly string[] {
+    return [...this.asked];
+  }
+
   private register(instance: object, method: string): void {
     const holder = (instance as Record<string, unknown>)[method];
     if (typeof holder !== 'function') return;
@@ -75,7 +84,10 @@ export class MetaDataHolders implements OnModuleInit {
     const call = (...details: [string, Date?]) => holder.apply(instance, details);
     if (marked(FORGETS_META_USER)) this.forgetting.push(call);
     if (marked(HEARS_OF_DEAUTHORIZATION)) this.hearing.push(call);
-    if (marked(NEEDS_META_CONSENT)) this.needs.push(call);
+    const scopes = this.reflector.get<readonly string[] | undefined>(NEEDS_META_CONSENT, holder);
+    if (!scopes) return;
+    this.needs.push(call);
+    for (const scope of scopes) this.asked.add(scope);
   }
 }
 

@@ -6,6 +6,7 @@ import { LOGGER } from '../../kernel/observability/logger.js';
 import { GraphClient } from './graph-client.js';
 import { GraphTransport } from './graph-transport.js';
 import { MetaComments } from './meta-comments.js';
+import { MetaConsents } from './meta-consents.js';
 import { MetaDataHolders } from './meta-data-holders.js';
 import { MetaInsights } from './meta-insights.js';
 import { MetaInstagram } from './meta-instagram.js';
@@ -56,10 +57,16 @@ const usesGraph = <Made>(make: new (graph: GraphClient) => Made) => ({
     usesGraph(MetaMessaging),
     usesGraph(MetaComments),
     MetaDataHolders,
+    {
+      provide: MetaConsents,
+      inject: [MetaLogin, MetaDataHolders],
+      useFactory: (login: MetaLogin, holders: MetaDataHolders) => new MetaConsents(login, holders),
+    },
   ],
   exports: [
     GraphClient,
     MetaComments,
+    MetaConsents,
     MetaDataHolders,
     MetaInsights,
     MetaInstagram,

@@ -23,6 +23,9 @@ export interface Choice {
 /** Runs work in a transaction of the person who connects: in their request's context, or on their behalf. */
 export type AsOwner = <T>(work: () => Promise<T>) => Promise<T>;
 
+/** Later than that a call is not carried out any more. */
+const longestCallMs = 60_000;
+
 /**
  * Connects a chosen page or account. Meta is asked first, while no connection is held; what comes of it is then written in
  * one transaction, or not at all.
@@ -47,14 +50,14 @@ export class ConnectionMaker {
     await this.demandFree(choice);
     const { isValid, expiresAt, scopes } = await this.login.inspect(choice.page.accessToken);
     if (!isValid) throw new MetaFailure('token-invalid');
-    await this.subscribe(choice, scopes);
     try {
+      await this.subscribe(choice, scopes);
       await asOwner(async () => {
         await first();
         await this.save(choice, expiresAt);
       });
     } catch (error) {
-      await this.unsubscribeLater(choice);
+      await this.unsubscribeLater(choice, error);
       throw error;
     }
   }
@@ -85,11 +88,16 @@ export class ConnectionMaker {
     else await this.records.keepPage(access);
   }
 
-  /** Unless it is somebody's by now, whom the job leaves alone. */
-  private async unsubscribeLater(choice: Choice): Promise<void> {
+  /**
+   * Unless it is somebody's by now, whom the job leaves alone. What Meta did not answer in time it may still carry out:
+   * only after that there is something to take back.
+   */
+  private async unsubscribeLater(choice: Choice, error: unknown): Promise<void> {
     const left = { pageId: choice.page.id, accountId: accountOf(choice)?.id ?? null };
     const nobody = { facebookUserId: null, ownerId: null };
-    await this.asService(() => this.leaving.later({ ...left, ...nobody }));
+    const mayComeYet = error instanceof MetaFailure && error.mayHaveHappened;
+    const runAt = mayComeYet ? new Date(Date.now() + longestCallMs) : undefined;
+    await this.asService(() => this.leaving.later({ ...left, ...nobody }, runAt));
   }
 
   private asService<T>(work: () => Promise<T>): Promise<T> {

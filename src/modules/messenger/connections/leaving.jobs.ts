@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { MetaLogin } from '../../../integrations/meta/meta-login.js';
 import { JobHandler } from '../../../kernel/jobs/job-handler.decorator.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { type Connected, ConnectedPages } from './connected-pages.js';
@@ -11,30 +12,32 @@ import { PageSubscriptions, unlessGone } from './page-subscriptions.js';
 export class LeavingJobs {
   constructor(
     private readonly transactions: Transactions,
+    private readonly login: MetaLogin,
     private readonly pages: ConnectedPages,
     private readonly subscriptions: PageSubscriptions,
     private readonly withdrawal: ConsentWithdrawal,
   ) {}
 
-  @JobHandler(leaveJob, { payload: Left, maxAttempts: 12 })
-  async leave(left: Left): Promise<void> {
-    const { pageId, accountId } = left;
-    if (accountId && !(await this.find('instagram', accountId))) await this.subscriptions.end(accountId);
-    await this.leavePage(pageId);
-    await this.withdrawal.withdraw(left);
-  }
-
   /**
    * Not while somebody is connected to it again. That may happen while Meta is told, and what Meta did not answer in time
    * it may carry out later: whoever is connected in the end is subscribed once more.
    */
-  private async leavePage(pageId: string): Promise<void> {
+  @JobHandler(leaveJob, { payload: Left, maxAttempts: 12 })
+  async leave(left: Left): Promise<void> {
+    const { pageId, accountId } = left;
+    if (accountId && !(await this.find('instagram', accountId))) await this.subscriptions.end(accountId);
     if (!(await this.find('page', pageId))) await this.subscriptions.end(pageId);
-    const connected = await this.find('page', pageId);
-    if (!connected) return;
-    const subscribe = () =>
-      this.pages.withToken(connected, ({ token }) => this.subscriptions.ofPage(token, connected.pageId));
-    await unlessGone(subscribe);
+    for (const connected of [accountId && (await this.find('instagram', accountId)), await this.find('page', pageId)])
+      if (connected) await unlessGone(() => this.subscribe(connected));
+    await this.withdrawal.withdraw(left);
+  }
+
+  private subscribe(connected: Connected): Promise<void> {
+    return this.pages.withToken(connected, async ({ token, channel, pageId, facebookPageId }) => {
+      if (channel === 'messenger') return this.subscriptions.ofPage(token, facebookPageId);
+      const { scopes } = await this.login.inspect(token);
+      await this.subscriptions.ofAccount(token, facebookPageId, pageId, scopes);
+    });
   }
 
   private async find(object: 'page' | 'instagram', id: string): Promise<Connected | undefined> {

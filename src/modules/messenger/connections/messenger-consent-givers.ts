@@ -8,6 +8,7 @@ import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { ConnectionHealth } from './health/connection-health.js';
 import { Leaving } from './leaving.js';
+import { askedScopes } from './purposes.js';
 
 interface HeldPlace {
   pageId: string;
@@ -44,7 +45,7 @@ export class MessengerConsentGivers {
     await this.health.noteRemoval(facebookUserId, heardAt);
   }
 
-  @NeedsMetaConsent()
+  @NeedsMetaConsent(askedScopes.instagram)
   async needsConsent(facebookUserId: string): Promise<boolean> {
     const needed = await this.transactions.runAs({ service: 'connect Messenger' }, () =>
       this.database.first<{ isNeeded: boolean }>(readNeed, [facebookUserId]),

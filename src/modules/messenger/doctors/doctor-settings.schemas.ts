@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { lengthOfText, longestText } from '../../../integrations/meta/meta-messaging.js';
 import { Currency, Line, Timestamp, TimeZone } from '../../../kernel/http/primitives.js';
+import { isKeyword } from '../leads/keyword-matching.js';
+import { PrivateReplyText, PublicReplyText } from '../leads/lead-texts.js';
 import { inMinorUnits } from './appointment-fee.js';
 import { type OpenSpan, weekdays } from './business-hours.js';
 
@@ -76,7 +78,7 @@ const AppointmentFee = z
 
 /** Words of a comment: told apart whatever their case. */
 const Keywords = z
-  .array(Line.max(50))
+  .array(Line.max(50).refine(isKeyword, 'holds nothing to look for'))
   .max(50)
   .refine((words) => new Set(words.map((word) => word.toLowerCase())).size === words.length, 'holds a word twice');
 
@@ -109,8 +111,8 @@ export const DoctorSettingsChanges = z
     leadKeywords: Keywords.meta({
       description: "Words of a comment that show an intent to book; the installation's own list where there are none.",
     }),
-    leadPublicReply: Message.nullable().meta({ description: 'Answered below such a comment, for all to see.' }),
-    leadPrivateReply: Message.nullable().meta({ description: 'Sent to whoever wrote it.' }),
+    leadPublicReply: PublicReplyText.nullable().meta({ description: 'Answered below such a comment, for all to see.' }),
+    leadPrivateReply: PrivateReplyText.nullable().meta({ description: 'Sent to whoever wrote it.' }),
   })
   .partial()
   .meta({ id: 'DoctorSettingsChanges' });

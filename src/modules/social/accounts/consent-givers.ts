@@ -1,13 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
+import { MetaConsents } from '../../../integrations/meta/meta-consents.js';
 import {
   ForgetsMetaUser,
   HearsOfDeauthorization,
-  MetaDataHolders,
   NeedsMetaConsent,
 } from '../../../integrations/meta/meta-data-holders.js';
-import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
-import { MetaLogin } from '../../../integrations/meta/meta-login.js';
 import { JobHandler } from '../../../kernel/jobs/job-handler.decorator.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
@@ -16,18 +14,14 @@ import { askedScopes } from './consent-scopes.js';
 
 const Withdrawal = z.object({ facebookUserId: z.string().min(1) });
 
-/** What Meta answers when there is nothing left to take back: the person has removed the app, or is no more. */
-const nothingLeft = ['not-found', 'refused', 'permission-missing', 'token-invalid', 'not-configured'];
-
 /** The people at Meta on whose consent accounts hang: when they go, and when we need them no more. */
 @Injectable()
 export class ConsentGivers {
   constructor(
     private readonly transactions: Transactions,
     private readonly database: Database,
-    private readonly login: MetaLogin,
     private readonly lapses: AccountLapses,
-    private readonly holders: MetaDataHolders,
+    private readonly consents: MetaConsents,
   ) {}
 
   /** The account stays for its posts, without anything that came from Meta but the ids under which these stand there. */
@@ -48,7 +42,7 @@ export class ConsentGivers {
     );
   }
 
-  @NeedsMetaConsent()
+  @NeedsMetaConsent(askedScopes.instagram)
   async needsConsent(facebookUserId: string): Promise<boolean> {
     const needed = await this.transactions.runAs({ service: 'connect Meta' }, () =>
       this.database.first<{ isNeeded: boolean }>(readNeed, [facebookUserId]),
@@ -56,23 +50,10 @@ export class ConsentGivers {
     return needed?.isNeeded === true;
   }
 
-  /**
-   * Takes back at Meta what was allowed for accounts, in the app's own name: no token of the person is left. What the
-   * log-in needs stays. Not while anything else, here, in another organisation or in another module, hangs on the same
-   * consent.
-   */
+  /** Not while anything else, here, in another organisation or in another module, hangs on the same consent. */
   @JobHandler(withdrawJob, { payload: Withdrawal })
-  async withdraw({ facebookUserId }: z.infer<typeof Withdrawal>): Promise<void> {
-    if (await this.holders.isNeeded(facebookUserId)) return;
-    for (const scope of askedScopes.instagram) await this.withdrawScope(facebookUserId, scope);
-  }
-
-  private async withdrawScope(facebookUserId: string, scope: string): Promise<void> {
-    try {
-      await this.login.withdraw(facebookUserId, scope);
-    } catch (error) {
-      if (!(error instanceof MetaFailure) || !nothingLeft.includes(error.kind)) throw error;
-    }
+  withdraw({ facebookUserId }: z.infer<typeof Withdrawal>): Promise<void> {
+    return this.consents.withdraw(facebookUserId);
   }
 }
 
