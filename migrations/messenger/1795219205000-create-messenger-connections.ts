@@ -39,7 +39,11 @@ export class CreateMessengerConnections1795219205000 implements MigrationInterfa
         authenticated: { select: { rows: ownRows('user_id') }, insert: { rows: begun } },
         super_admin: { select: { rows: ownRows('user_id') }, insert: { rows: ownRows('user_id') } },
         // The browser that comes back brings no token: who it is, the row says.
-        service_role: { select: { rows: everyRow }, delete: { rows: everyRow } },
+        service_role: {
+          select: { rows: everyRow },
+          update: { rows: everyRow, columns: ['used_at'] },
+          delete: { rows: everyRow },
+        },
       },
       // Ten minutes in the life of a browser; what comes of it leaves its trace as a connection.
       audit: false,
@@ -111,6 +115,7 @@ const authorizations = `
     state_hash text NOT NULL,
     browser_hash text NOT NULL,
     expires_at timestamptz NOT NULL DEFAULT now() + interval '10 minutes',
+    used_at timestamptz,
     CONSTRAINT messenger_authorizations_user_id_fkey FOREIGN KEY (user_id) REFERENCES auth.users (id) ON DELETE CASCADE,
     CONSTRAINT messenger_authorizations_clinic_id_fkey
       FOREIGN KEY (clinic_id) REFERENCES public.clinics (id) ON DELETE CASCADE,
@@ -121,6 +126,8 @@ const authorizations = `
     'Consents that somebody was sent to give at Meta: used once, within ten minutes, by the browser that began';
   COMMENT ON COLUMN public.messenger_authorizations.state_hash IS 'SHA-256 of the state in the address';
   COMMENT ON COLUMN public.messenger_authorizations.browser_hash IS 'SHA-256 of the cookie that this browser was given';
+  COMMENT ON COLUMN public.messenger_authorizations.used_at IS
+    'Set when the browser has come back: it is used up, and gone once it is known what came of it';
   CREATE INDEX messenger_authorizations_user_id_idx ON public.messenger_authorizations (user_id);
   CREATE INDEX messenger_authorizations_clinic_id_idx ON public.messenger_authorizations (clinic_id);
   CREATE INDEX messenger_authorizations_expires_at_idx ON public.messenger_authorizations (expires_at);

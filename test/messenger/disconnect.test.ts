@@ -22,7 +22,7 @@ const other = demoAddress('staff', 'northside');
 
 const tables = [
   ...['doctor_instagram', 'messenger_connections', 'messenger_pending_connections', 'messenger_authorizations'],
-  'conversations',
+  ...['conversations', 'graphile_worker._private_jobs'],
 ];
 
 let meta: Meta;

@@ -75,6 +75,7 @@ export class ConnectionRecords {
 
   private async followUp(formers: readonly Former[], now: Left): Promise<void> {
     for (const former of formers) if (former.isActive && !isSame(former, now)) await this.leaving.later(former);
+    await this.leaving.lookAgain(now);
     await this.unresolved.pageConnected([now.pageId, now.accountId].filter((id) => id !== null));
   }
 }

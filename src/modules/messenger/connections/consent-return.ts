@@ -6,7 +6,7 @@ import { InternalError } from '../../../kernel/http/http.errors.js';
 import { asDomainError } from '../../../kernel/http/problem-mapping.js';
 import { Redirect } from '../../../kernel/http/redirect.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
-import { Authorizations } from './authorizations.js';
+import { Authorizations, type Used } from './authorizations.js';
 import type { ConnectReturn } from './connect.schemas.js';
 import { type AsOwner, ConnectionMaker } from './connection-maker.js';
 import { ConsentExchange } from './consent-exchange.js';
@@ -41,9 +41,14 @@ export class ConsentReturn {
     }
   }
 
-  private async take(purpose: Purpose, { state, code, error }: ConnectReturn, browser: string): Promise<Told> {
-    const { userId, clinicId, codeVerifier } = await this.authorizations.use(purpose, state ?? '', browser);
-    if (code === undefined || error !== undefined) throw new ConnectRefused();
+  private take(purpose: Purpose, { state = '', code, error }: ConnectReturn, browser: string): Promise<Told> {
+    return this.authorizations.use({ purpose, state, browser }, (authorization) => {
+      if (code === undefined || error !== undefined) throw new ConnectRefused();
+      return this.connect(purpose, code, authorization);
+    });
+  }
+
+  private async connect(purpose: Purpose, code: string, { userId, clinicId, codeVerifier }: Used): Promise<Told> {
     const redirectUri = returnUrlOf(this.config, purpose);
     const given = await this.exchange.pagesFor(purpose, code, { redirectUri, codeVerifier });
     const { facebookUserId, personToken, pages } = given;

@@ -17,8 +17,10 @@ export class ConsentWithdrawal {
   /** Whoever let go of a page and is at Meta's dialog right now may be giving the consent anew: that is waited for. */
   async withdraw(left: Left): Promise<void> {
     const { facebookUserId, ownerId } = left;
-    if (!facebookUserId || (await this.consents.isNeeded(facebookUserId))) return;
+    if (!facebookUserId) return;
     const until = ownerId ? await this.authorizations.underWayUntil(ownerId) : null;
+    // In this order: whoever is not on the way any more may have arrived.
+    if (await this.consents.isNeeded(facebookUserId)) return;
     if (until) return this.transactions.runAs({ service: 'connect Messenger' }, () => this.leaving.later(left, until));
     await this.consents.withdraw(facebookUserId);
   }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { MetaLogin } from '../../../integrations/meta/meta-login.js';
 import { JobHandler } from '../../../kernel/jobs/job-handler.decorator.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
+import { NotConnected } from '../messenger.errors.js';
 import { type Connected, ConnectedPages } from './connected-pages.js';
 import { ConsentWithdrawal } from './consent-withdrawal.js';
 import { Left, leaveJob } from './leaving.js';
@@ -12,32 +13,46 @@ import { PageSubscriptions, unlessGone } from './page-subscriptions.js';
 export class LeavingJobs {
   constructor(
     private readonly transactions: Transactions,
-    private readonly login: MetaLogin,
     private readonly pages: ConnectedPages,
+    private readonly login: MetaLogin,
     private readonly subscriptions: PageSubscriptions,
     private readonly withdrawal: ConsentWithdrawal,
   ) {}
 
-  /**
-   * Not while somebody is connected to it again. That may happen while Meta is told, and what Meta did not answer in time
-   * it may carry out later: whoever is connected in the end is subscribed once more.
-   */
   @JobHandler(leaveJob, { payload: Left, maxAttempts: 12 })
   async leave(left: Left): Promise<void> {
     const { pageId, accountId } = left;
-    if (accountId && !(await this.find('instagram', accountId))) await this.subscriptions.end(accountId);
-    if (!(await this.find('page', pageId))) await this.subscriptions.end(pageId);
-    for (const connected of [accountId && (await this.find('instagram', accountId)), await this.find('page', pageId)])
-      if (connected) await unlessGone(() => this.subscribe(connected));
+    if (accountId) await this.leaveOne('instagram', accountId);
+    await this.leaveOne('page', pageId);
     await this.withdrawal.withdraw(left);
   }
 
-  private subscribe(connected: Connected): Promise<void> {
-    return this.pages.withToken(connected, async ({ token, channel, pageId, facebookPageId }) => {
-      if (channel === 'messenger') return this.subscriptions.ofPage(token, facebookPageId);
-      const { scopes } = await this.login.inspect(token);
-      await this.subscriptions.ofAccount(token, facebookPageId, pageId, scopes);
-    });
+  /**
+   * Not while somebody is connected to it again. That may change while Meta is told, and what Meta did not answer in time
+   * it may carry out later: it is told until it has heard how things stand in the end.
+   */
+  private async leaveOne(object: 'page' | 'instagram', id: string): Promise<void> {
+    let connected: Connected | undefined;
+    do {
+      connected = await this.find(object, id);
+      if (connected) await this.subscribe(connected);
+      else await this.subscriptions.end(id);
+    } while ((connected === undefined) !== ((await this.find(object, id)) === undefined));
+  }
+
+  private async subscribe(place: Connected): Promise<void> {
+    const call = () =>
+      this.pages.withToken(place, async ({ token, channel, pageId, facebookPageId }) => {
+        if (channel === 'messenger') return this.subscriptions.ofPage(token, pageId);
+        const { scopes } = await this.login.inspect(token);
+        return this.subscriptions.ofAccount(token, facebookPageId, pageId, scopes);
+      });
+    try {
+      await unlessGone(call);
+    } catch (error) {
+      // Let go of since it was found.
+      if (!(error instanceof NotConnected)) throw error;
+    }
   }
 
   private async find(object: 'page' | 'instagram', id: string): Promise<Connected | undefined> {

@@ -26,4 +26,10 @@ export class Leaving {
     const left = { pageId, accountId, facebookUserId, ownerId };
     await this.jobs.enqueue(leaveJob, left, { key, ...(runAt && { runAt }) });
   }
+
+  /** Within the transaction that connects it: Meta may just be hearing that it was let go of, by whomever. */
+  async lookAgain({ pageId, accountId }: Pick<Left, 'pageId' | 'accountId'>): Promise<void> {
+    const key = [leaveJob, 'connected', pageId, accountId ?? ''].join(':');
+    await this.jobs.enqueue(leaveJob, { pageId, accountId, facebookUserId: null, ownerId: null }, { key });
+  }
 }
