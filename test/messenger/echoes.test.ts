@@ -51,14 +51,36 @@ async function inDoubt(talk: Talk, body: string | Record<string, unknown>): Prom
 }
 
 describe('The echo of a message whose answer came', () => {
-  it('changes nothing, however often it comes', async () => {
+  it('tells when Meta took it, by whose clock it stands among the others', async () => {
     const talk = await talkWith('Known');
     const id = await queued(service, talk, 'Known');
-    const before = await becomes(service.database, id, isSent);
-    const echo = { mid: before.platform_message_id ?? '', metadata: id, text: 'Known' };
+    const { platform_message_id: mid, status } = await becomes(service.database, id, isSent);
+    const at = new Date('2026-01-02T03:04:05Z');
+    await tellEchoes(service, talk, [{ mid: mid ?? '', metadata: id, text: 'Known', at }]);
+    const rows = await messagesOf(service.database, talk);
+    expect(rows).toMatchObject([{ id, status, platform_message_id: mid, platform_timestamp: at }]);
+  });
+
+  it('changes nothing else, however often it comes', async () => {
+    const talk = await talkWith('Known again');
+    const id = await queued(service, talk, 'Known again');
+    const { platform_message_id: mid } = await becomes(service.database, id, isSent);
+    const echo = { mid: mid ?? '', metadata: id, text: 'Known again', at: new Date() };
     await tellEchoes(service, talk, [echo, echo]);
+    const before = await messagesOf(service.database, talk);
     await tellEchoes(service, talk, [echo]);
-    expect(await messagesOf(service.database, talk)).toEqual([before]);
+    expect(await messagesOf(service.database, talk)).toEqual(before);
+    expect(before).toMatchObject([{ id, status: 'sent', platform_message_id: mid }]);
+  });
+
+  it('may be read before the answer comes, by somebody who has the conversation open', async () => {
+    const talk = await talkWith('Quick');
+    await meta.fault({ on: 'page.message', kind: 'slow', delayMs: 600, objectId: practice.pageId });
+    const id = await queued(service, talk, 'Quick');
+    while (!(await midOf(talk, 'Quick'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    const readAt = new Date();
+    const { platform_timestamp: at } = await becomes(service.database, id, isSent);
+    expect(at.getTime()).toBeLessThanOrEqual(readAt.getTime());
   });
 
   it('may come before the answer', async () => {

@@ -93,6 +93,38 @@ describe('Somebody who writes for the first time', () => {
     expect(job && job.run_at.getTime() - Date.now()).toBeGreaterThan(50_000);
   });
 
+  it('does not wait for a page that has asked too often, and is not their own', async () => {
+    await write('Rosalind Franklin');
+    const busy = await Practice.open(meta);
+    await busy.subscribe('messages');
+    await insertConnection(service, 'staff@northside.example', { page_id: busy.id, token: busy.token });
+    // More than are asked for at once, and all of them have written later.
+    const people = Array.from({ length: 28 }, (_, index) => `Person ${index}`);
+    for (const from of people) await meta.write({ pageId: busy.id, from, text: 'Good morning', at: yesterday });
+    await meta.settled();
+    await inbox.workOff();
+    await meta.fault({ on: 'participant.profile', kind: 'rate-limited' });
+    await names.ask();
+    expect(await called()).toEqual(['Rosalind Franklin']);
+    const waiting = await inbox.conversations(busy.id);
+    expect(waiting.map(({ named_at }) => named_at)).toEqual(Array(28).fill(null));
+    await service.database.sql('DELETE FROM conversations WHERE page_id = $1', [busy.id]);
+  });
+
+  it('is asked for again soon where Meta could not be reached, and nobody else meanwhile', async () => {
+    await write('Lise Meitner');
+    await write('Chien-Shiung Wu');
+    await meta.fault({ on: 'participant.profile', kind: 'internal', times: 9 });
+    const asked = await meta.count('participant.profile');
+    await names.ask();
+    expect((await meta.count('participant.profile')) - asked).toBeLessThanOrEqual(3);
+    await meta.control('faults/clear');
+    const conversations = await inbox.conversations(practice.id);
+    expect(conversations.map(({ named_at }) => named_at)).toEqual([null, null]);
+    await names.ask();
+    expect((await called()).sort()).toEqual(['Chien-Shiung Wu', 'Lise Meitner']);
+  });
+
   it('is not asked for where nobody is connected any more', async () => {
     const [user] = await service.database.sql<{ id: string }>(
       `SELECT id FROM auth.users WHERE email = 'staff@northside.example'`,

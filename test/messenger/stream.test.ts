@@ -167,6 +167,15 @@ describe('Somebody who comes back', () => {
     expect(textsOf(client)).toEqual(['news']);
   });
 
+  it('to a database that was restored from a dump is not told again and again of what stands in it', async () => {
+    await say('of the server of before', { change_id: '900000000000' });
+    const client = await open();
+    await say('news');
+    await client.until(saying('news'));
+    await settled();
+    expect(textsOf(client)).toEqual(['news']);
+  });
+
   it('after more than one would tell one by one, reads anew', async () => {
     const { lastEventId } = await open();
     await service.database.sql(

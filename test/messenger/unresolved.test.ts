@@ -5,7 +5,7 @@ import { Transactions } from '../../src/kernel/tenancy/transactions.js';
 import { InboxSweep } from '../../src/modules/messenger/inbox/inbox-sweep.js';
 import { UnresolvedEvents } from '../../src/modules/messenger/inbox/unresolved-events.js';
 import { type Inbox, inboxOf } from '../support/inbox.js';
-import { insertConnection, insertInstagram, metaId } from '../support/messenger.js';
+import { insertConnection, insertConversation, insertInstagram, metaId, userOf } from '../support/messenger.js';
 import { type Service, startService } from '../support/service.js';
 import { entryOf, fromPerson, type Webhook, webhookOf, webhookVariables } from '../support/webhooks.js';
 
@@ -82,7 +82,10 @@ describe('An event of a page that nobody has connected', () => {
     await tell(ownerId, [pageId], true);
     await tell(ownerId, [metaId()]);
     const jobs = () =>
-      service.database.sql(`SELECT FROM graphile_worker.jobs WHERE task_identifier LIKE 'messenger.%'`);
+      service.database.sql(
+        `SELECT FROM graphile_worker.jobs
+          WHERE task_identifier LIKE 'messenger.%' AND task_identifier <> 'messenger.name-participants'`,
+      );
     await until(async () => (await jobs()).length === 0);
     expect(await states()).toEqual(['unresolved']);
   });
@@ -113,6 +116,34 @@ describe('An event of a page that nobody has connected', () => {
     }
     await until(async () => (await states())[0] === 'processed');
     expect(await texts()).toEqual(['Just now']);
+  });
+});
+
+describe('Conversations of a page that is connected for another clinic', () => {
+  const clinics = () =>
+    service.database
+      .sql<{ id: string }>('SELECT id FROM clinics ORDER BY id LIMIT 2')
+      .then((rows) => rows.map(({ id }) => id));
+
+  it.each(['messenger', 'instagram'])('go along, and are nobody’s of the clinic of before: on %s', async (channel) => {
+    const [before, after] = await clinics();
+    const colleague = await userOf(service.database, 'staff@northside.example');
+    const isPage = channel === 'messenger';
+    const ownerId = isPage
+      ? (await insertConnection(service, doctor, { page_id: pageId, clinic_id: after })).ownerId
+      : (await insertInstagram(service, doctor, { instagram_page_id: pageId, clinic_id: after })).doctorId;
+    const place = { channel, page_id: pageId, clinic_id: before };
+    for (const each of [{ assigned_to: colleague }, { assigned_to: ownerId }, { clinic_id: null }])
+      await insertConversation(service.database, ownerId, { ...place, ...each });
+    const elsewhere = await insertConversation(service.database, ownerId, { ...place, page_id: metaId() });
+    await tell(ownerId, [pageId]);
+    const found = () =>
+      inbox.conversations(pageId) as Promise<{ clinic_id: string | null; assigned_to?: string | null }[]>;
+    await until(async () => (await found()).every(({ clinic_id }) => clinic_id === after));
+    expect((await found()).map(({ assigned_to }) => assigned_to)).toEqual([null, ownerId, null]);
+    const [other] = await service.database.sql('SELECT clinic_id FROM conversations WHERE id = $1', [elsewhere]);
+    expect(other).toEqual({ clinic_id: before });
+    await service.database.sql('DELETE FROM doctor_instagram');
   });
 });
 

@@ -14,13 +14,43 @@ export const nameJob = 'messenger.name-participants';
 
 /** Of one run; whoever is left is asked for by a run after it, so that no worker is busy with names for long. */
 const askedAtOnce = 25;
-const shortestPauseMs = 60_000;
+/** Who is passed over in one run, since their page has asked too often. */
+const mostLeft = 1_000;
+/** In which Meta may have come back, or let a page ask again. */
+const pauseMs = 60_000;
 const breathMs = 500;
 
 interface Nameless extends ConnectedPlace {
   id: string;
   participantId: string;
 }
+
+/** What one run has done: a page that has asked too often is left alone by it, and Meta as a whole when it does not answer. */
+class NamingRound {
+  /** For a later run. */
+  readonly left: string[] = [];
+  isAway = false;
+  private asked = 0;
+  private readonly limited = new Set<string>();
+
+  mayAsk(place: ConnectedPlace): boolean {
+    return !this.isAway && !this.limited.has(keyOf(place));
+  }
+
+  note({ id, ...place }: Nameless, failure: MetaFailure | undefined): void {
+    this.asked += 1;
+    if (failure?.kind === 'rate-limited') this.limited.add(keyOf(place));
+    else if (failure?.kind === 'unavailable') this.isAway = true;
+    else return;
+    this.left.push(id);
+  }
+
+  get isOver(): boolean {
+    return this.isAway || this.asked >= askedAtOnce || this.left.length >= mostLeft;
+  }
+}
+
+const keyOf = ({ ownerId, channel, pageId }: ConnectedPlace): string => `${ownerId} ${channel} ${pageId}`;
 
 /**
  * Asks Meta who somebody is that wrote. A conversation is as good without: what Meta does not tell is asked for again
@@ -52,14 +82,23 @@ export class ParticipantNames {
 
   @JobHandler(nameJob, { payload: z.object({}), maxAttempts: 3 })
   async ask(): Promise<void> {
+    const round = new NamingRound();
+    for (let goesOn = true; goesOn; ) goesOn = await this.askSome(round);
+    // Whoever is beyond the number of a run, or was passed over since a batch or an answer holds them just now.
+    const isMore = !round.isAway && (await this.asService(() => this.isAnyNameless()));
+    if (round.left.length > 0) await this.asService(() => this.database.query(unclaim, [round.left]));
+    if (isMore || round.left.length > 0) await this.enqueue(new Date(Date.now() + (isMore ? breathMs : pauseMs)));
+  }
+
+  /** @returns whether it goes on: in the stead of people of whom it could not ask it asks for others */
+  private async askSome(round: NamingRound): Promise<boolean> {
     // Noted before they are asked for: whoever cannot be named must not be asked for by every run.
     const nameless = await this.asService(() => this.database.query<Nameless>(claimNameless, [askedAtOnce]));
-    for (const [index, conversation] of nameless.entries()) {
-      const refused = await this.name(conversation);
-      if (refused?.kind === 'rate-limited') return this.leave(nameless.slice(index), refused.retryAfter);
+    for (const conversation of nameless) {
+      if (round.mayAsk(conversation)) round.note(conversation, await this.name(conversation));
+      else round.left.push(conversation.id);
     }
-    // Passed over are those that a batch or an answer holds just now.
-    if (await this.asService(() => this.isAnyNameless())) await this.enqueue(new Date(Date.now() + breathMs));
+    return nameless.length === askedAtOnce && !round.isOver;
   }
 
   /** @returns why Meta did not tell, where it did not */
@@ -75,13 +114,6 @@ export class ParticipantNames {
       if (error instanceof DomainError) return undefined;
       throw error;
     }
-  }
-
-  /** Those who were not asked for yet are for a later run. */
-  private async leave(conversations: readonly Nameless[], retryAfter = 0): Promise<void> {
-    const ids = conversations.map(({ id }) => id);
-    await this.asService(() => this.database.query(unclaim, [ids]));
-    await this.enqueue(new Date(Date.now() + Math.max(shortestPauseMs, retryAfter * 1_000)));
   }
 
   private asService<T>(work: () => Promise<T>): Promise<T> {

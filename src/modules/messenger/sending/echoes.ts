@@ -50,11 +50,16 @@ export class Echoes {
     ]);
   }
 
-  /** Without those of messages whose answer has come, which is nearly all. Each once. */
+  /** Without those of messages whose answer has come, which is nearly all; they get the platform's time. Each once. */
   private async unknown(echoes: readonly Echo[]): Promise<Echo[]> {
     const byMid = new Map(echoes.map((echo) => [keyOf(echo), echo]));
-    const values = [echoes.map(({ channel }) => channel), echoes.map(({ mid }) => mid)];
-    const known = await this.database.query<Pick<Echo, 'channel' | 'mid'>>(findKnown, values);
+    const told = [...byMid.values()];
+    const known = await this.database.query<Pick<Echo, 'channel' | 'mid'>>(dateKnown, [
+      told.map(({ conversationId }) => conversationId),
+      told.map(({ channel }) => channel),
+      told.map(({ mid }) => mid),
+      told.map(({ at }) => at),
+    ]);
     for (const each of known) byMid.delete(keyOf(each));
     return [...byMid.values()];
   }
@@ -136,10 +141,16 @@ const conversationsOf = (echoes: readonly Echo[]): string[] => [
 const lockConversations = `
   SELECT FROM public.conversations WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE`;
 
-const findKnown = `
+const dateKnown = `
+  WITH told AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS echo (conversation_id, channel, mid, at)),
+  dated AS (
+    UPDATE public.messages m SET platform_timestamp = told.at
+      FROM told
+     WHERE m.channel = told.channel AND m.platform_message_id = told.mid AND m.conversation_id = told.conversation_id
+       AND m.direction = 'out' AND m.platform_timestamp <> told.at)
   SELECT m.channel, m.platform_message_id AS mid
-    FROM unnest($1::text[], $2::text[]) AS echo (channel, mid)
-    JOIN public.messages m ON m.channel = echo.channel AND m.platform_message_id = echo.mid`;
+    FROM told JOIN public.messages m ON m.channel = told.channel AND m.platform_message_id = told.mid`;
 
 /** Begun, and without an answer: on their way, in doubt, or given up. */
 const findUnsettled = `

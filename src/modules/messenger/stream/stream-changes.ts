@@ -93,7 +93,12 @@ export class StreamChanges {
 
 const readPosition = 'SELECT pg_current_snapshot()::text AS position';
 
-const unseen = `change_id >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(change_id, $1::pg_snapshot)`;
+/**
+ * What is seen now was changed by a transaction of before this snapshot's end. Rows of a restored dump may say otherwise:
+ * they bear the numbers of another server, and would be news at every look until this one has counted so far.
+ */
+const unseen = `change_id >= pg_snapshot_xmin($1::pg_snapshot) AND NOT pg_visible_in_snapshot(change_id, $1::pg_snapshot)
+       AND change_id < pg_snapshot_xmax(pg_current_snapshot())`;
 
 /**
  * The position is that of this very statement: what it does not see, it does not count as seen. Of a colleague's
