@@ -152,7 +152,7 @@ const settings = `
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT doctor_settings_doctor_id_fkey FOREIGN KEY (doctor_id) REFERENCES auth.users (id) ON DELETE CASCADE,
-    CONSTRAINT doctor_settings_appointment_fee_check CHECK (
+    CONSTRAINT doctor_settings_appointment_fee_minor_check CHECK (
       appointment_fee_minor >= 0 AND (appointment_fee_minor IS NULL) = (appointment_fee_currency IS NULL)),
     CONSTRAINT doctor_settings_appointment_fee_currency_check CHECK (appointment_fee_currency ~ '^[A-Z]{3}$'),
     CONSTRAINT doctor_settings_country_check CHECK (country ~ '^[A-Z]{2}$'),

@@ -111,6 +111,8 @@ const leads = `
     'When Meta said that the comment is there no more: what it said is gone here too';
   CREATE INDEX comment_leads_owner_id_idx ON public.comment_leads (owner_id, id DESC);
   CREATE INDEX comment_leads_state_idx ON public.comment_leads (owner_id, state, id DESC);
+  -- Whether somebody who comments again was answered by itself on this day.
+  CREATE INDEX comment_leads_commenter_id_idx ON public.comment_leads (owner_id, commenter_id);
   CREATE INDEX comment_leads_clinic_id_idx ON public.comment_leads (clinic_id);
 `;
 

@@ -1,14 +1,9 @@
 import { demoAddress } from '../../src/demo/demo.js';
 import {
   conversationStates,
-  conversationStatesBefore,
   conversationTransitions,
 } from '../../src/modules/messenger/conversations/conversation-states.js';
-import {
-  messageStates,
-  messageStatesBefore,
-  messageTransitions,
-} from '../../src/modules/messenger/conversations/message-states.js';
+import { messageStates, messageTransitions } from '../../src/modules/messenger/conversations/message-states.js';
 import { insertConversation, insertMessage, userOf } from '../support/messenger.js';
 import { type Service, startService } from '../support/service.js';
 
@@ -84,11 +79,4 @@ describe('A message', () => {
       else await expect(moving).rejects.toMatchObject({ code: 'PC409', message: 'message-status-final' });
     }
   });
-});
-
-it('The states before one are those that lead to it', () => {
-  expect(messageStatesBefore('read')).toEqual(['pending', 'sent', 'delivered', 'failed']);
-  expect(messageStatesBefore('pending')).toEqual([]);
-  expect(conversationStatesBefore('open')).toEqual(['snoozed', 'closed']);
-  expect(conversationStatesBefore('snoozed')).toEqual(['open']);
 });

@@ -53,8 +53,8 @@ interface Told {
 }
 
 /** Somebody asks for an appointment, and is a lead. */
-async function lead(text = 'I want to book'): Promise<Told> {
-  const { commentId } = await comment(service, meta, doctor, { text, from: 'Ada Lovelace' });
+async function lead(text = 'I want to book', from = 'Ada Lovelace'): Promise<Told> {
+  const { commentId } = await comment(service, meta, doctor, { text, from });
   const [row] = await sql<{ id: string }>('SELECT id FROM comment_leads WHERE comment_id = $1', [commentId]);
   return { leadId: row?.id ?? '', commentId };
 }
@@ -153,9 +153,28 @@ describe('A reply by itself', () => {
     expect(await sql('SELECT FROM comment_leads WHERE comment_id = $1', [reply?.id])).toEqual([]);
   });
 
+  it('is sent to one person once a day: two accounts that answer by themselves do not go on for ever', async () => {
+    await setLeads(service.database, doctor.doctorId, { publicReply: 'Tell us when, and we book it' });
+    const answered = async ({ leadId }: Told) => (await replyRow(service.database, leadId, 'public')) !== undefined;
+    const robot = () => lead('We book, too!', 'A robot');
+    expect([await answered(await robot()), await answered(await robot())]).toEqual([true, false]);
+    expect(await answered(await lead('We book, too!', 'A person'))).toBe(true);
+    const twice = await Promise.all(
+      [1, 2].map(() =>
+        meta.comment({ instagramId: doctor.instagramId, from: 'In a hurry', text: 'book', deliver: false }),
+      ),
+    );
+    const changes = twice.flatMap(({ payload }) => (payload.entry as { changes: unknown[] }[])[0]?.changes ?? []);
+    await tell(service, doctor.instagramId, changes);
+    const replies = `SELECT r.id FROM comment_replies r JOIN comment_leads l ON l.id = r.lead_id WHERE l.comment_id = ANY ($1)`;
+    expect(await sql(replies, [twice.map(({ commentId }) => commentId)])).toHaveLength(1);
+    await sql(`UPDATE comment_replies SET asked_at = asked_at - interval '25 hours'`);
+    expect(await answered(await robot())).toBe(true);
+  });
+
   it('is not sent while answers are paused, nor long after the comment; the lead is there', async () => {
     await setLeads(service.database, doctor.doctorId, { publicReply: 'Hello', isPaused: true });
-    const paused = await lead();
+    const paused = await lead('book', 'Alan Turing');
     expect(await replyRow(service.database, paused.leadId, 'public')).toBeUndefined();
     await setLeads(service.database, doctor.doctorId, { publicReply: 'Hello' });
     const told = await meta.comment({ instagramId: doctor.instagramId, from: 'Bob', text: 'book', deliver: false });

@@ -125,7 +125,7 @@ function columnsOf({ detail, constraint, table }: DatabaseError): string[] {
   // The server gives no detail to a role that may not read the columns.
   const prefix = [table, parentOf(table)].map((name) => `${name}_`).find((name) => constraint?.startsWith(name));
   const named = prefix && constraint?.slice(prefix.length);
-  return named ? [named.replace(/_(check|key|fkey|excl)$/, '').replace(/^(clinic|organisation)_id_/, '')] : [];
+  return named ? [named.replace(/_(check|key|fkey|excl)$/, '').replace(/^(clinic|organisation|owner)_id_/, '')] : [];
 }
 
 /** The server names the partition that refused; a constraint that it has from its parent is named after the parent. */

@@ -21,7 +21,6 @@ export type ServiceReason =
   | 'receive webhooks'
   | 'reply to comments'
   | 'send messages'
-  | 'stream messages'
   | 'sweep webhooks'
   | 'tick schedules'
   | 'close goals'

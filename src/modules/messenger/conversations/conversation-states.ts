@@ -10,8 +10,3 @@ export const conversationTransitions: Record<ConversationState, readonly Convers
   // What is done with cannot be put off.
   closed: ['open'],
 };
-
-/** Where one may come from to get there: what an UPDATE asks of the row. */
-export function conversationStatesBefore(target: ConversationState): ConversationState[] {
-  return conversationStates.filter((state) => conversationTransitions[state].includes(target));
-}

@@ -14,3 +14,9 @@ export const ConversationClosed = defineProblem({
   title: 'The conversation is closed',
   meaning: 'What is done with cannot be put off. Open it first.',
 });
+export const MessageStatusFinal = defineProblem({
+  code: 'message-status-final',
+  status: 409,
+  title: 'The message is further than that',
+  meaning: 'What is known of a message only goes forward: sent, delivered, read.',
+});

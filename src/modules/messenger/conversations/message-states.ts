@@ -13,8 +13,3 @@ export const messageTransitions: Record<MessageState, readonly MessageState[]> =
   // It was not known what became of it, and now its echo or a receipt says that it was sent.
   failed: ['sent', 'delivered', 'read'],
 };
-
-/** Where one may come from to get there: what an UPDATE asks of the row. */
-export function messageStatesBefore(target: MessageState): MessageState[] {
-  return messageStates.filter((state) => messageTransitions[state].includes(target));
-}

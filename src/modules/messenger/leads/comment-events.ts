@@ -34,6 +34,14 @@ interface NewLead extends Comment {
   at: Date;
 }
 
+/** Who commented, and to whom. */
+interface Person {
+  ownerId: string;
+  commenterId: string;
+}
+
+const nameOf = ({ ownerId, commenterId }: Person): string => `${ownerId} ${commenterId}`;
+
 /** Nobody is answered of itself long after they wrote, as when a page is connected days later. */
 const freshMs = 3_600_000;
 
@@ -78,7 +86,21 @@ export class CommentEvents {
       leads.map(({ at }) => at),
     ]);
     const ids = new Set(kept.map(({ id }) => id));
-    await this.answer(leads.filter((lead) => ids.has(lead.leadId) && isToBeAnswered(lead)));
+    await this.answer(await this.notAnswered(leads.filter((lead) => ids.has(lead.leadId) && isToBeAnswered(lead))));
+  }
+
+  /** Once a day for each person: two accounts that answer by themselves would else answer each other for ever. */
+  private async notAnswered(leads: NewLead[]): Promise<NewLead[]> {
+    if (leads.length === 0) return [];
+    const people = await this.database.query<Person>(findAnswered, [
+      leads.map(({ connected }) => connected.ownerId),
+      leads.map(({ commenterId }) => commenterId),
+    ]);
+    const answered = new Set(people.map(nameOf));
+    return leads.filter(({ connected: { ownerId }, commenterId }) => {
+      const name = nameOf({ ownerId, commenterId });
+      return !answered.has(name) && answered.add(name);
+    });
   }
 
   private async answer(leads: NewLead[]): Promise<void> {
@@ -133,6 +155,13 @@ const insertLeads = `
                        $9::text[], $10::timestamptz[])
   ON CONFLICT (comment_id) DO NOTHING
   RETURNING id`;
+
+const findAnswered = `
+  SELECT DISTINCT l.owner_id, l.commenter_id
+    FROM unnest($1::uuid[], $2::text[]) AS told (owner_id, commenter_id)
+    JOIN public.comment_leads l ON l.owner_id = told.owner_id AND l.commenter_id = told.commenter_id
+    JOIN public.comment_replies r ON r.owner_id = l.owner_id AND r.lead_id = l.id
+   WHERE r.sent_by = 'automation' AND r.asked_at > now() - interval '1 day'`;
 
 const insertReplies = `
   INSERT INTO public.comment_replies (id, owner_id, lead_id, kind, text_sealed, sent_by)
