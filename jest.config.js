@@ -7,6 +7,8 @@ import { filesWithoutProgram } from './test/support/programs.ts';
 const sameOnAnyServer = [
   ...['test/docs-page', 'test/emulators', 'test/integrations', 'test/readme', 'test/social/click-through'],
   ...['test/faults/database-restart', 'test/faults/publishing-restart'],
+  ...['test/faults/messenger-connect', 'test/faults/messenger-deliveries'],
+  ...['test/faults/messenger-restart', 'test/faults/messenger-stream'],
   ...['test/faults/refused-starts', 'test/faults/start-and-stop'],
   ...['test/kernel/config', 'test/kernel/draining', 'test/kernel/embedded-postgres'],
   ...['test/auth/facebook-outages', 'test/social/publishing-recovery'],

@@ -136,3 +136,77 @@ describe('Connecting a page while Meta fails', () => {
     await isMendedAfterwards();
   }, 60_000);
 });
+
+describe("Connecting a doctor's account while Meta fails", () => {
+  it('to tell of the account keeps nothing, here or there', async () => {
+    for (const on of ['instagram.subscribe', 'instagram.subscriptions'] as const) {
+      for (const kind of ['cut-after', 'internal', 'token-revoked'] as const) {
+        const failed = await attempt('/settings/instagram', { on, kind });
+        expect([on, kind, failed.told.error]).toEqual([on, kind, expect.any(String)]);
+        await expectWhole(failed);
+        await untilUntold(failed);
+      }
+    }
+    const after = await attempt('/settings/instagram');
+    expect(after.told).toEqual({ connected: '1' });
+    await expectWhole(after);
+  }, 60_000);
+});
+
+describe('A choice that is made while Meta fails', () => {
+  it('is refused by a problem, keeps nothing, and can be made again', async () => {
+    const { personId, pages } = await personWithPages(meta, 2);
+    const told = await consentAs(service, meta, doctor, '/messenger/pages', { personId });
+    const path = `/messenger/pages/pending/${told.get('choose')}`;
+    const token = await service.tokenOf(doctor);
+    const choose = () => service.call('POST', path, { token, body: { choice: pages[1]?.id } });
+    for (const on of ['accounts', 'debug_token', 'page.subscribe', 'page.subscriptions'] as const) {
+      for (const kind of ['malformed', 'refused'] as const) {
+        await meta.fault({ on, kind, times: always });
+        const { status, headers, body } = await choose();
+        await meta.control('faults/clear');
+        expect([on, kind, codes.includes(body.code), status]).toEqual([on, kind, true, expect.any(Number)]);
+        expect([409, 422, 502, 503]).toContain(status);
+        expect(headers.get('content-type')).toContain('application/problem+json');
+      }
+      await service.call('GET', path, { token });
+    }
+    await untilUntold({ personId, pageId: pages[1]?.id ?? '', accountId: '', told: {} });
+    const rows = await service.database.sql('SELECT FROM messenger_connections WHERE page_id = $1', [pages[1]?.id]);
+    expect(rows).toEqual([]);
+    expect((await choose()).status).toBe(200);
+  }, 60_000);
+});
+
+describe('Letting go while Meta fails', () => {
+  it.each(['page.unsubscribe', 'permissions.revoke'] as const)(
+    'at %s is done at once, and told later',
+    async (on) => {
+      for (const kind of ['cut-before', 'cut-after', 'malformed', 'internal'] as const) {
+        const connected = await attempt('/messenger/pages');
+        await meta.fault({ on, kind });
+        const token = await service.tokenOf(doctor);
+        const { body } = await service.call('GET', '/messenger/pages', { token });
+        const path = `/messenger/pages/${body.data.find(({ pageId }: { pageId: string }) => pageId === connected.pageId).id}`;
+        expect((await service.call('DELETE', path, { token })).status).toBe(204);
+        expect(await kept(connected)).toEqual({ connected: 0, other: 0 });
+        await untilUntold(connected);
+        await untilWithdrawn(connected);
+      }
+    },
+    60_000,
+  );
+});
+
+async function untilWithdrawn({ personId }: Attempt): Promise<void> {
+  for (const deadline = Date.now() + 15_000; ; await pause(100)) {
+    const withdrawn = (await meta.calls()).filter(
+      (call) => call.name === 'permissions.revoke' && call.objectId === personId,
+    );
+    if (withdrawn.length >= 8) return;
+    if (Date.now() > deadline) throw new Error(`Only ${withdrawn.length} permissions of ${personId} were taken back.`);
+    await service.database.sql(
+      `UPDATE graphile_worker._private_jobs SET run_at = now() WHERE run_at > now() AND key LIKE 'messenger.leave-page:%'`,
+    );
+  }
+}

@@ -73,16 +73,6 @@ describe('The echo of a message whose answer came', () => {
     expect(before).toMatchObject([{ id, status: 'sent', platform_message_id: mid }]);
   });
 
-  it('may be read before the answer comes, by somebody who has the conversation open', async () => {
-    const talk = await talkWith('Quick');
-    await meta.fault({ on: 'page.message', kind: 'slow', delayMs: 600, objectId: practice.pageId });
-    const id = await queued(service, talk, 'Quick');
-    while (!(await midOf(talk, 'Quick'))) await new Promise((resolve) => setTimeout(resolve, 20));
-    const readAt = new Date();
-    const { platform_timestamp: at } = await becomes(service.database, id, isSent);
-    expect(at.getTime()).toBeLessThanOrEqual(readAt.getTime());
-  });
-
   it('may come before the answer', async () => {
     const talk = await talkWith('Early');
     await meta.fault({ on: 'page.message', kind: 'slow', delayMs: 600, objectId: practice.pageId });

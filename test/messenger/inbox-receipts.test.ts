@@ -104,6 +104,19 @@ describe('On Messenger', () => {
     expect((await inbox.events(pageId)).map(({ state }) => state)).toEqual(['processed']);
   });
 
+  it('a message counts from when Meta took it, which its echo tells, though its call took longer than its reader', async () => {
+    await sent('quick', 5);
+    const echo = {
+      ...{ sender: { id: pageId }, recipient: { id: personId }, timestamp: at(1).getTime() },
+      message: { mid: 'quick', text: 'At once', is_echo: true },
+    };
+    const seen = fromPerson(pageId, personId, read(2), at(2).getTime());
+    await webhook.deliver({ object: 'page', entry: [entryOf(pageId, echo, seen)] });
+    await inbox.workOff();
+    expect(await statuses()).toEqual({ quick: 'read' });
+    expect(await inbox.messages(pageId)).toMatchObject([{ platform_timestamp: at(1) }]);
+  });
+
   it('a receipt of a time that is none changes nothing', async () => {
     await sent('j', 1);
     await receive({ delivery: { watermark: 'soon' } }, { read: {} }, { delivery: { mids: 'j' } });

@@ -111,7 +111,12 @@ function variablesFor(database: TestDatabase, variables: Record<string, string>)
   };
 }
 
-async function send(url: string, method: string, { token, body, headers = {} }: CallOptions = {}): Promise<Answer> {
+/** One request as a client makes it; it follows nobody anywhere. */
+export async function send(
+  url: string,
+  method: string,
+  { token, body, headers = {} }: CallOptions = {},
+): Promise<Answer> {
   const response = await fetch(url, {
     method,
     redirect: 'manual',

@@ -73,15 +73,11 @@ const findInvolved = `
   SELECT id, id = $1 AS is_own, sent_by, status, platform_message_id, platform_timestamp FROM public.messages
    WHERE id = $1 OR channel = $2 AND platform_message_id = $3`;
 
-/**
- * A receipt may have come before the answer: what is delivered or read stays so. When Meta took it is only known from its
- * echo: until then it stands where its call began, since who has the conversation open reads it before the call has ended.
- */
+/** A receipt may have come before the answer: what is delivered or read stays so. When Meta took it its echo tells. */
 const markSent = `
   UPDATE public.messages
      SET status = CASE WHEN status IN ('pending', 'failed') THEN 'sent' ELSE status END, platform_message_id = $2,
-         platform_timestamp = CASE WHEN platform_message_id = $2 THEN platform_timestamp
-                                   ELSE coalesce(send_started_at, clock_timestamp()) END,
+         platform_timestamp = CASE WHEN platform_message_id = $2 THEN platform_timestamp ELSE clock_timestamp() END,
          error_code = NULL, next_attempt_at = NULL, doubted_at = NULL
    WHERE id = $1`;
 
