@@ -9,9 +9,14 @@ const sameOnAnyServer = [
   ...['test/faults/database-restart', 'test/faults/publishing-restart'],
   ...['test/faults/messenger-connect', 'test/faults/messenger-deliveries'],
   ...['test/faults/messenger-restart', 'test/faults/messenger-stream'],
-  ...['test/faults/refused-starts', 'test/faults/start-and-stop'],
+  ...['test/faults/refused-starts', 'test/faults/start-and-stop', 'test/faults/meta-away'],
+  ...['test/faults/publishing-workers', 'test/faults/messenger-deliveries', 'test/faults/messenger-sending'],
+  ...['test/faults/messenger-restart', 'test/faults/messenger-connect', 'test/faults/messenger-rotation'],
   ...['test/kernel/config', 'test/kernel/draining', 'test/kernel/embedded-postgres'],
-  ...['test/auth/facebook-outages', 'test/social/publishing-recovery'],
+  ...['test/kernel/shared-rate-limits', 'test/kernel/rate-limits', 'test/kernel/uploads'],
+  ...['test/auth/facebook-outages', 'test/social/publishing-recovery', 'test/messenger/sending-recovery'],
+  ...['test/messenger/business-hours', 'test/messenger/leads-keywords', 'test/messenger/webhook-signature'],
+  ...['test/metrics/sheets-worker'],
 ];
 
 /** Tests run as ES modules, through swc, against the databases that test/support/global-setup.js prepares. */
