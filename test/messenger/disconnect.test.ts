@@ -46,10 +46,11 @@ const call = async (method: string, path: string, email = person): Promise<Answe
 const connect = async (routes: ConnectRoutes, personId: string, email = person) =>
   Object.fromEntries(await consentAs(service, meta, email, routes, { personId }));
 const connectionId = async (): Promise<string> => (await call('GET', pages)).body.data[0].id;
+/** Those that are due, or soon will be: one that waits for somebody at the dialog may wait for ten minutes. */
 const jobsWaiting = async (...names: string[]): Promise<number> => {
   const [row] = await service.database.sql<{ count: number }>(
     `SELECT count(*)::int AS count FROM graphile_worker._private_jobs j JOIN graphile_worker._private_tasks t ON t.id = j.task_id
-      WHERE t.identifier = ANY ($1::text[])`,
+      WHERE t.identifier = ANY ($1::text[]) AND j.run_at < now() + interval '1 minute'`,
     [names.length > 0 ? names : ['messenger.leave-page']],
   );
   return row?.count ?? 0;
@@ -222,6 +223,21 @@ describe('A consent on which publishing hangs as well', () => {
       (SELECT id FROM graphile_worker._private_tasks WHERE identifier = 'messenger.leave-page')`);
     await until(async () => (await jobsWaiting()) === 0);
     expect(await meta.count('permissions.revoke')).toBe(0);
+  }, 20_000);
+
+  it('is taken back in the end when a choice was still to be made, and nobody made it', async () => {
+    const { personId, pages: of } = await personWithPages(meta, 2);
+    await consentAs(service, meta, person, pages, { personId, pages: [of[0]?.id ?? ''] });
+    expect(await connect(pages, personId)).toEqual({ choose: expect.any(String) });
+    await meta.control('calls/clear', {});
+    await call('DELETE', `${pages}/${await connectionId()}`);
+    await until(async () => (await meta.count('page.unsubscribe')) > 0);
+    await pause(300);
+    expect(await meta.count('permissions.revoke')).toBe(0);
+    await service.database.sql(`UPDATE messenger_pending_connections SET expires_at = now()`);
+    await service.database.sql(`UPDATE graphile_worker._private_jobs SET run_at = now() WHERE task_id =
+      (SELECT id FROM graphile_worker._private_tasks WHERE identifier = 'messenger.leave-page')`);
+    await until(async () => (await meta.count('permissions.revoke')) > 0);
   }, 20_000);
 
   it('survives that the account for publishing is let go of', async () => {

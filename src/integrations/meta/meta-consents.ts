@@ -12,18 +12,13 @@ export class MetaConsents {
     private readonly holders: MetaDataHolders,
   ) {}
 
-  /** Whether anything here hangs on the person's consent. */
-  isNeeded(facebookUserId: string): Promise<boolean> {
-    return this.holders.isNeeded(facebookUserId);
-  }
-
   /**
    * Takes back all that any module asks for, in the app's own name: no token of the person need be left. Whoever lets go
    * last takes back what those before had to leave. Nothing happens as long as anything here hangs on it; what the log-in
    * needs stays.
    */
   async withdraw(facebookUserId: string): Promise<void> {
-    if (await this.isNeeded(facebookUserId)) return;
+    if (await this.holders.isNeeded(facebookUserId)) return;
     for (const scope of this.holders.scopes) await this.withdrawScope(facebookUserId, scope);
   }
 

@@ -14,14 +14,16 @@ export class ConsentWithdrawal {
     private readonly leaving: Leaving,
   ) {}
 
-  /** Whoever let go of a page and is at Meta's dialog right now may be giving the consent anew: that is waited for. */
+  /**
+   * Whoever let go of a page and is at Meta's dialog right now, or has yet to choose, may be giving the consent anew: that
+   * is waited for, and looked at once more when its time is over.
+   */
   async withdraw(left: Left): Promise<void> {
     const { facebookUserId, ownerId } = left;
     if (!facebookUserId) return;
     const until = ownerId ? await this.authorizations.underWayUntil(ownerId) : null;
-    // In this order: whoever is not on the way any more may have arrived.
-    if (await this.consents.isNeeded(facebookUserId)) return;
     if (until) return this.transactions.runAs({ service: 'connect Messenger' }, () => this.leaving.later(left, until));
+    // After that: whoever is not on the way any more may have arrived.
     await this.consents.withdraw(facebookUserId);
   }
 }
