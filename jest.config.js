@@ -7,11 +7,9 @@ import { filesWithoutProgram } from './test/support/programs.ts';
 const sameOnAnyServer = [
   ...['test/docs-page', 'test/emulators', 'test/integrations', 'test/readme', 'test/social/click-through'],
   ...['test/faults/database-restart', 'test/faults/publishing-restart'],
-  ...['test/faults/messenger-connect', 'test/faults/messenger-deliveries'],
-  ...['test/faults/messenger-restart', 'test/faults/messenger-stream'],
+  ...['test/faults/messenger-connect', 'test/faults/messenger-deliveries', 'test/faults/messenger-restart'],
+  ...['test/faults/messenger-sending', 'test/faults/messenger-stream', 'test/faults/publishing-workers'],
   ...['test/faults/refused-starts', 'test/faults/start-and-stop', 'test/faults/meta-away'],
-  ...['test/faults/publishing-workers', 'test/faults/messenger-deliveries', 'test/faults/messenger-sending'],
-  ...['test/faults/messenger-restart', 'test/faults/messenger-connect', 'test/faults/messenger-rotation'],
   ...['test/kernel/config', 'test/kernel/draining', 'test/kernel/embedded-postgres'],
   ...['test/kernel/shared-rate-limits', 'test/kernel/rate-limits', 'test/kernel/uploads'],
   ...['test/auth/facebook-outages', 'test/social/publishing-recovery', 'test/messenger/sending-recovery'],
