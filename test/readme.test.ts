@@ -62,6 +62,8 @@ describe('The walk through of', () => {
     async (page) => {
       const output = await walk(page);
       expect(output).not.toContain('"code":"internal-error"');
+      // What a block asks an answer for is in it.
+      expect(output).not.toMatch(/^undefined$/m);
       expect(output.length).toBeGreaterThan(100);
     },
     // Roll-ups are made by the minute.
