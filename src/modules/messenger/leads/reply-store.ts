@@ -1,6 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
-import { isTransient } from '../../../kernel/database/failures.js';
+import { persistently } from '../../../kernel/database/persistently.js';
 import { Jobs } from '../../../kernel/jobs/jobs.js';
 import { SealBroken } from '../../../kernel/secrets/vault.js';
 import { Database } from '../../../kernel/tenancy/database.js';
@@ -45,15 +44,8 @@ export class ReplyStore {
   }
 
   /** Ids of messages and comments are at Meta, and only told here: a database that is away for a moment is waited for. */
-  async conclude(task: ReplyTask, outcome: ReplyOutcome, failed = 0): Promise<void> {
-    try {
-      await this.asService(() => this.write(task, outcome));
-    } catch (error) {
-      const pauseMs = pausesMs[failed];
-      if (pauseMs === undefined || !isTransient(error)) throw error;
-      await wait(pauseMs);
-      await this.conclude(task, outcome, failed + 1);
-    }
+  conclude(task: ReplyTask, outcome: ReplyOutcome): Promise<void> {
+    return persistently(pausesMs, () => this.asService(() => this.write(task, outcome)));
   }
 
   /** Replies that are due and that no job comes for: their worker was lost. */

@@ -3,7 +3,7 @@ import { uuidv7 } from 'uuidv7';
 import { CONFIG, type Config } from '../../../kernel/config/config.js';
 import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
-import { persistently } from './persistence.js';
+import { keepAnswer } from './keep-answer.js';
 import { SendQueue } from './send-queue.js';
 import type { SendingOutcome } from './sending-outcome.js';
 import type { SendingTask } from './sending-task.js';
@@ -64,7 +64,7 @@ export class SendingStore {
 
   /** Ends the claim of a message that was not sent. The job of the next one is there exactly if one waits. */
   conclude(task: SendingTask, outcome: SendingOutcome): Promise<void> {
-    return persistently(() => this.alone(task.conversationId, () => this.end(task, outcome)));
+    return keepAnswer(() => this.alone(task.conversationId, () => this.end(task, outcome)));
   }
 
   private async end(task: SendingTask, outcome: SendingOutcome): Promise<void> {

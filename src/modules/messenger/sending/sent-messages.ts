@@ -3,7 +3,7 @@ import { Database } from '../../../kernel/tenancy/database.js';
 import { Transactions } from '../../../kernel/tenancy/transactions.js';
 import { MessageTexts } from '../conversations/message-texts.js';
 import { Echoes } from './echoes.js';
-import { persistently } from './persistence.js';
+import { keepAnswer } from './keep-answer.js';
 import { SendingStore } from './sending-store.js';
 import type { SendingTask } from './sending-task.js';
 
@@ -31,7 +31,7 @@ export class SentMessages {
   ) {}
 
   record(task: SendingTask, messageId: string): Promise<void> {
-    return persistently(() => this.transactions.runAs({ service: 'send messages' }, () => this.keep(task, messageId)));
+    return keepAnswer(() => this.transactions.runAs({ service: 'send messages' }, () => this.keep(task, messageId)));
   }
 
   private async keep(task: SendingTask, messageId: string): Promise<void> {

@@ -1,7 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { MetaFailure } from '../../../integrations/meta/meta-failure.js';
-import { isTransient } from '../../../kernel/database/failures.js';
+import { persistently } from '../../../kernel/database/persistently.js';
 import { lookAgain, type PublishingOutcome } from './publishing-outcome.js';
 import { PublishingStore } from './publishing-store.js';
 import type { PublishedObject, PublishingTask } from './publishing-task.js';
@@ -37,14 +36,7 @@ export class PublishOnce {
   }
 
   /** What Meta answered is known here alone: a database that is away for a moment must not make it unknown again. */
-  private async keep(task: PublishingTask, found: PublishedObject, failed = 0): Promise<boolean> {
-    try {
-      return await this.store.recordPublished(task, found);
-    } catch (error) {
-      const pauseMs = pausesMs[failed];
-      if (pauseMs === undefined || !isTransient(error)) throw error;
-      await wait(pauseMs);
-      return this.keep(task, found, failed + 1);
-    }
+  private keep(task: PublishingTask, found: PublishedObject): Promise<boolean> {
+    return persistently(pausesMs, () => this.store.recordPublished(task, found));
   }
 }
